@@ -1,0 +1,27 @@
+"""Run every benchmark: `python -m benchmarks [NAME …]`."""
+
+import sys
+
+import torch
+
+from benchmarks import kernels
+from benchmarks.harness import save, show
+
+BENCHMARKS = {"s4d-kernel": kernels.s4d_kernel, "causal-convolution": kernels.causal_convolution}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"benchmarks: unknown name {unknown[0]!r}; choose from {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    torch.set_num_threads(1)  # equal for everybody, and what a shared machine can keep to
+    for name in names or BENCHMARKS:
+        rows = BENCHMARKS[name]()
+        show(name, rows)
+        save(name, rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
