@@ -1,8 +1,8 @@
 """One look for every figure of the book.
 
 Colours come from Okabe and Ito (2008), with the light ones darkened until each has a contrast of 3:1 against the paper,
-so that thin lines are visible too. Line styles change together with colours: no meaning hangs on a colour alone. Figures
-bring their own white paper, so they are the same on a light and on a dark page.
+so that thin lines are visible too. Line styles change together with colours: no meaning hangs on a colour alone.
+Figures bring their own white paper, so they are the same on a light and on a dark page.
 """
 
 import matplotlib as mpl
