@@ -10,6 +10,7 @@ Sources: C. Van Loan 1978 (augmented exponential); G. Zhang, X. Chen and T. Chen
 A. Gu, K. Goel and C. Ré 2022, S4 (bilinear); A. Gu et al. 2022, S4D (diagonal).
 """
 
+import functools
 import math
 
 import numpy as np
@@ -250,11 +251,7 @@ def _system(function, A, B, dt):
     for name, array in (("A", A), ("B", B)):
         finite = bool(_library(array).isfinite(array).all())
         require(finite, f"{function}: {name} must be finite; it holds NaN or infinity")
-    if isinstance(A, torch.Tensor):
-        dtype = torch.promote_types(A.dtype, B.dtype)
-        return A.to(dtype), B.to(dtype), _step(function, dt, A)
-    dtype = np.result_type(A, B)
-    return A.astype(dtype, copy=False), B.astype(dtype, copy=False), _step(function, dt, A)
+    return *_promoted(A, B), _step(function, dt, A)
 
 
 def _step(function, dt, like):
@@ -290,6 +287,15 @@ def _floating(function, name, value):
         array = np.asarray(None)
     require(array.dtype.kind in "biufc", f"{function}: {name} must be an array of numbers; got {value!r}")
     return array.astype(float) if array.dtype.kind in "biu" else array
+
+
+def _promoted(*arrays):
+    """The arrays in their common dtype: real beside complex becomes complex, never the other way."""
+    if isinstance(arrays[0], torch.Tensor):
+        dtype = functools.reduce(torch.promote_types, (array.dtype for array in arrays))
+        return [array.to(dtype) for array in arrays]
+    dtype = np.result_type(*arrays)
+    return [array.astype(dtype, copy=False) for array in arrays]
 
 
 def _broadcastable(function, **given):
