@@ -74,7 +74,8 @@ def plot_orders(steps, errors, *, orders=(1, 2), ax: Axes | None = None, **style
     start = max(np.max(np.asarray(curve, dtype=float)) for curve in curves.values())
     for order in orders:
         ax.loglog(steps, start * (steps / steps.max()) ** order, color=COLORS["grey"], linewidth=0.9, linestyle=":")
-        ax.annotate(f"slope {order}", (steps.min(), start * (steps.min() / steps.max()) ** order), color=COLORS["grey"])
+        end = (steps.min(), start * (steps.min() / steps.max()) ** order)
+        ax.annotate(f"slope {order}", end, xytext=(8, -3), textcoords="offset points", va="top", color=COLORS["grey"])
     ax.set(xlabel="step Δ", ylabel="error")
     if any(label for label in curves):
         ax.legend()
