@@ -1,0 +1,26 @@
+"""Sequence primitives, one file each, all with the interface of `ssm_teach.layers.base`.
+
+Swapping one for another is one word: ``make("s4d", d, N)``.
+"""
+
+import inspect
+
+from ssm_teach.errors import choose
+from ssm_teach.layers.base import SequenceLayer
+from ssm_teach.layers.s4d import S4D
+
+__all__ = ["LAYERS", "S4D", "SequenceLayer", "make"]
+
+LAYERS: dict[str, type[SequenceLayer]] = {"s4d": S4D}
+
+
+def make(name: str, d: int, N: int, **options) -> SequenceLayer:
+    """Build the layer called ``name`` with d channels and state size N; ``options`` are the layer's own.
+
+    >>> make("s4d", d=4, N=8, init="real").kernel(16).shape
+    torch.Size([4, 16])
+    """
+    cls = LAYERS[choose("make", "layer", name, LAYERS)]
+    for option in options:
+        choose("make", f"option of {name}", option, list(inspect.signature(cls).parameters)[2:])
+    return cls(d, N, **options)

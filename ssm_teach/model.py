@@ -1,0 +1,198 @@
+"""A deep sequence model: encoder → n blocks → decoder. The same for every layer and every task.
+
+Shapes: u is (b, L, d_input) real, or (b, L) whole numbers below ``vocab``; the answer is (b, d_output), or
+(b, L, d_output) with ``pool="none"``.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from ssm_teach.blocks import SimpleBlock
+from ssm_teach.errors import UserError, choose, require
+from ssm_teach.layers import make
+
+__all__ = ["POOLS", "ModelState", "SequenceModel", "parameter_groups"]
+
+POOLS = ("mean", "last", "none")
+
+
+class ModelState(NamedTuple):
+    """What a model remembers between chunks: its blocks' states, and for the mean over positions a sum and a count."""
+
+    blocks: list
+    total: torch.Tensor  # (b, d_model)
+    count: int
+
+
+class SequenceModel(nn.Module):
+    """Encoder, ``n_layers`` simple blocks around the named layer, pooling over positions, linear decoder.
+
+    Args:
+        d_input: Features of a real input; the encoder is linear. Give this or ``vocab``.
+        vocab: Number of symbols; the encoder is an embedding.
+        d_output: Classes, or outputs at each position.
+        layer: A name in `ssm_teach.layers.LAYERS`; ``layer_options`` go to it, ``N`` is its state size.
+        d_model: Channels of the blocks.
+        n_layers: Number of blocks.
+        dropout, norm, prenorm: As in `SimpleBlock`. With ``prenorm`` one more norm comes before the pooling.
+        pool: ``"mean"`` over positions, the ``"last"`` position, or ``"none"``: an output at every position.
+
+    >>> model = SequenceModel(d_input=3, d_output=10, d_model=8, n_layers=2, N=4)
+    >>> model(torch.zeros(2, 100, 3)).shape
+    torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        *,
+        d_input: int | None = None,
+        vocab: int | None = None,
+        d_output: int,
+        layer: str = "s4d",
+        d_model: int = 128,
+        n_layers: int = 4,
+        N: int = 64,
+        dropout: float = 0.0,
+        norm: str = "layer",
+        prenorm: bool = False,
+        pool: str = "mean",
+        **layer_options,
+    ):
+        super().__init__()
+        require(
+            (d_input is None) != (vocab is None),
+            "SequenceModel: give either d_input (real inputs) or vocab (symbols), not "
+            + ("neither" if d_input is None else "both"),
+        )
+        given = {"d_input": d_input, "vocab": vocab, "d_output": d_output, "d_model": d_model, "n_layers": n_layers}
+        for name, size in given.items():
+            whole = isinstance(size, int) and not isinstance(size, bool)
+            require(
+                size is None or (whole and size >= 1),
+                f"SequenceModel: {name} must be a whole number, at least 1; got {size!r}",
+            )
+        self.d_input, self.vocab, self.d_model = d_input, vocab, d_model
+        self.pool = choose("SequenceModel", "pool", pool, POOLS)
+        self.encoder = nn.Linear(d_input, d_model) if vocab is None else nn.Embedding(vocab, d_model)
+        self.blocks = nn.ModuleList(
+            SimpleBlock(make(layer, d_model, N, **layer_options), d_model, dropout=dropout, norm=norm, prenorm=prenorm)
+            for _ in range(n_layers)
+        )
+        self.norm = type(self.blocks[0].norm)(d_model) if prenorm else nn.Identity()
+        self.decoder = nn.Linear(d_model, d_output)
+
+    @property
+    def causal(self) -> bool:
+        return all(block.causal for block in self.blocks)
+
+    def forward(self, u, mask=None, *, state=None, return_state=False):
+        """Map a sequence to its answer.
+
+        Args:
+            u: (b, L, d_input) real, or (b, L) whole numbers.
+            mask: (b, L), true where u is data and false where it is padding. Pooling looks at the data alone. Put the
+                padding at the end: what comes before data enters the state of a causal layer, and a bidirectional
+                layer sees padding on either side.
+            state: Continue after an earlier chunk; with ``pool="mean"`` the mean is over all chunks so far.
+            return_state: Also return the state after the last position.
+        """
+        x = self._encode(u, ndim=2)
+        self._check_mask(mask, x, streaming=return_state or state is not None)
+        if not return_state and state is None:
+            for block in self.blocks:
+                x = block(x)
+            return self.decoder(self._pool(self.norm(x), mask))
+        x, state = self._through_blocks(x, state, lambda block, x, s: block(x, state=s, return_state=True))
+        y, state = self._stream_pool(self.norm(x), state)
+        return (self.decoder(y), state) if return_state else self.decoder(y)
+
+    def initial_state(self, b: int) -> ModelState:
+        """The state before the first position, for a batch of b."""
+        blocks = [block.initial_state(b) for block in self.blocks]
+        return ModelState(blocks, self.decoder.weight.new_zeros(b, self.d_model), 0)
+
+    def step(self, u_k, state: ModelState):
+        """One position, (b, d_input) or (b,), to the answer after it, (b, d_output), and the next state."""
+        x, state = self._through_blocks(self._encode(u_k, ndim=1), state, lambda block, x, s: block.step(x, s))
+        y, state = self._stream_pool(self.norm(x)[:, None], state)
+        return self.decoder(y[:, 0] if self.pool == "none" else y), state
+
+    def _through_blocks(self, x, state, apply):
+        state = state or self.initial_state(len(x))
+        after = []
+        for block, block_state in zip(self.blocks, state.blocks, strict=True):
+            x, block_state = apply(block, x, block_state)
+            after.append(block_state)
+        return x, state._replace(blocks=after)
+
+    def _pool(self, x, mask):
+        if self.pool == "none":
+            return x
+        if self.pool == "last":
+            if mask is None:
+                return x[:, -1]
+            last = x.shape[1] - 1 - mask.long().flip(1).argmax(1)
+            return x[torch.arange(len(x), device=x.device), last]
+        if mask is None:
+            return x.mean(1)
+        weight = mask.to(x.dtype)[..., None]
+        return (x * weight).sum(1) / weight.sum(1).clamp(min=1)  # an empty sequence pools to zero, not to NaN
+
+    def _stream_pool(self, x, state):
+        if self.pool != "mean":
+            return self._pool(x, None), state
+        state = state._replace(total=state.total + x.sum(1), count=state.count + x.shape[1])
+        return state.total / state.count, state
+
+    def _encode(self, u, ndim):
+        """Check u, which has ``ndim`` axes without its features, (b, L) or (b,), and embed it."""
+        b_L, shape = "b, L" if ndim == 2 else "b,", tuple(u.shape)
+        got = f"got {u.dtype} of shape {shape}"
+        if self.vocab is None:
+            require(
+                u.ndim == ndim + 1 and shape[-1] == self.d_input and u.is_floating_point(),
+                f"SequenceModel: u must be real, ({b_L.rstrip(',')}, d_input) with d_input = {self.d_input}; {got}",
+            )
+            return self.encoder(u)
+        whole = not (u.is_floating_point() or u.is_complex() or u.dtype == torch.bool)
+        require(
+            u.ndim == ndim and whole,
+            f"SequenceModel: u must be whole numbers below vocab = {self.vocab}, ({b_L}); {got}",
+        )
+        try:
+            return self.encoder(u.long())
+        except IndexError:  # from the lookup itself, so a right input pays nothing for the check
+            low, high = int(u.min()), int(u.max())
+            raise UserError(
+                f"SequenceModel: symbols must be 0 to {self.vocab - 1} (vocab = {self.vocab}); got {low} to {high}"
+            ) from None
+
+    def _check_mask(self, mask, x, streaming):
+        if mask is None:
+            return
+        b, L, _ = x.shape
+        require(
+            tuple(mask.shape) == (b, L),
+            f"SequenceModel: mask must have shape (b, L) = ({b}, {L}); got {tuple(mask.shape)}",
+        )
+        require(not streaming, "SequenceModel: a stream has no padding; leave mask out when state is passed on")
+
+
+def parameter_groups(model: nn.Module, *, lr: float, weight_decay: float, ssm_lr: float) -> list[dict]:
+    """Two groups for a torch optimiser: the layers' own `ssm_parameters` at ``ssm_lr`` without decay, and the rest.
+
+    Δ, A, B and C set timescales. A step that suits a weight matrix would change them by orders of magnitude, and decay
+    would pull every timescale towards the same value.
+    """
+    ssm = {
+        f"{path}.{name}" if path else name
+        for path, module in model.named_modules()
+        for name in getattr(module, "ssm_parameters", ())
+    }
+    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for name, p in named if name not in ssm], "lr": lr, "weight_decay": weight_decay},
+        {"params": [p for name, p in named if name in ssm], "lr": ssm_lr, "weight_decay": 0.0},
+    ]
