@@ -1,0 +1,15 @@
+"""Figures to move: each is one ES module that runs in a live notebook and in the rendered book.
+
+The mathematics of an explorable is in ``<name>.math.mjs``, its picture in ``<name>.picture.mjs``, its controls in
+``<name>.js``; `join` makes one module of them and `base` says how it reaches the page.
+"""
+
+from .base import Explorable, module_source
+from .discretization import Discretization
+
+__all__ = ["Discretization", "Explorable", "every", "module_source"]
+
+
+def every() -> list[Explorable]:
+    """Return one of each explorable in its first state, for checks that walk over all of them."""
+    return [Discretization()]
