@@ -25,7 +25,7 @@ import sympy
 
 from ssm_teach.errors import require
 
-__all__ = ["Claim", "ClaimError", "claim", "evaluate"]
+__all__ = ["Claim", "ClaimError", "claim", "evaluate", "typeset"]
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 
@@ -330,16 +330,16 @@ def _badge(claim: Claim) -> str:
     mark, colour = _MARKS[css]
     details = {"Name": claim.id, "Kind of evidence": f"{claim.kind}, {_KINDS[claim.kind]}", "Evidence": claim.evidence}
     details |= {"Record": claim.measured and f"results/{claim.measured}.json", "Fails because": claim.reason}
-    counterexample = f"<br><em>Counterexample:</em> {_typeset(claim.counterexample)}" if claim.counterexample else ""
+    counterexample = f"<br><em>Counterexample:</em> {typeset(claim.counterexample)}" if claim.counterexample else ""
     return _BADGE.format(
-        css=css, mark=mark, colour=colour, id=claim.id, outcome=_typeset(claim.outcome), kind=claim.kind,
-        evidence=html.escape(claim.evidence), statement=_typeset(claim.statement), source=_typeset(claim.source),
+        css=css, mark=mark, colour=colour, id=claim.id, outcome=typeset(claim.outcome), kind=claim.kind,
+        evidence=html.escape(claim.evidence), statement=typeset(claim.statement), source=typeset(claim.source),
         counterexample=counterexample,
         record=html.escape(json.dumps(claim.record(), ensure_ascii=False)),
-        details="".join(f"<dt>{name}</dt><dd>{_typeset(value)}</dd>" for name, value in details.items() if value),
+        details="".join(f"<dt>{name}</dt><dd>{typeset(value)}</dd>" for name, value in details.items() if value),
     )  # fmt: skip
 
 
-def _typeset(text: str) -> str:
+def typeset(text: str) -> str:
     """Escape a sentence for HTML; mathematics between dollar signs is left to MathJax."""
     return re.sub(r"\$(.+?)\$", r'<span class="math notranslate nohighlight">\\(\1\\)</span>', html.escape(text))
