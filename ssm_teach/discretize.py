@@ -60,6 +60,7 @@ def discretize(A, B, dt, method="zoh", alpha=None):
     A, B, dt = _system("discretize", A, B, dt)
     if A.ndim == 2:
         return gbt(A, B, dt, alpha) if method == "gbt" else _DENSE[method](A, B, dt)
+    _require_regular(A, dt, _ALPHA.get(method, alpha))
     A_bar, gain = discretize_diagonal(A, 1.0, dt, method, alpha)
     return A_bar, (gain[:, None] * B.reshape(len(A), -1)).reshape(B.shape)
 
@@ -166,6 +167,8 @@ _DENSE = {"zoh": zoh, "bilinear": bilinear, "euler": euler, "backward_euler": ba
 _ALPHA = {"euler": 0.0, "bilinear": 0.5, "backward_euler": 1.0}
 _PHI1_SERIES = [1 / math.factorial(k + 1) for k in range(15)]  # the first term left out is below 0.5¹⁵/16! < 2e-18
 
+_SINGULAR = "discretize: I − αΔA is singular, for 1/(αΔ) is an eigenvalue of A; choose another dt, or method 'zoh'"
+
 
 def _horner(coefficients, z):
     total = coefficients[-1] + 0 * z
@@ -202,10 +205,8 @@ def _expm(M):
 def _solve(left, right):
     try:
         return _library(left).linalg.solve(left, right)
-    except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:
-        raise UserError(
-            "discretize: I − αΔA is singular, because 1/(αΔ) is an eigenvalue of A; choose another dt, or method 'zoh'"
-        ) from error
+    except (np.linalg.LinAlgError, torch.linalg.LinAlgError):
+        raise UserError(_SINGULAR) from None
 
 
 # What the user gave, checked once at the public edge.
@@ -226,6 +227,11 @@ def _check_method(function, method, alpha):
         isinstance(alpha, (int, float)) and 0 <= alpha <= 1,
         f"{function}: alpha must be a number with 0 ≤ alpha ≤ 1; got {alpha!r}",
     )
+
+
+def _require_regular(A, dt, alpha):
+    """No entry of a diagonal A makes 1 − αΔa zero; `_solve` sees to it for a dense one."""
+    require(alpha is None or bool((1 - alpha * dt * A != 0).all()), _SINGULAR)
 
 
 def _dense_system(function, A, B, dt):
@@ -256,13 +262,11 @@ def _system(function, A, B, dt):
 
 def _step(function, dt, like):
     tensor = isinstance(dt, torch.Tensor)
+    number = dt.detach().cpu().numpy() if tensor else np.asarray(dt)
     require(not tensor or isinstance(like, torch.Tensor), f"{function}: dt is a tensor but A is NumPy; give float(dt)")
-    require(np.ndim(dt) == 0, f"{function}: dt must be one number; got shape {_shape(dt)}. See discretize_diagonal")
-    require(
-        tensor or (np.isrealobj(dt) and np.asarray(dt).dtype.kind in "iuf"),
-        f"{function}: dt must be a positive number; got {dt!r}",
-    )
-    value = float(dt)
+    require(number.ndim == 0, f"{function}: dt must be one number; got shape {number.shape}. See discretize_diagonal")
+    require(number.dtype.kind in "iuf", f"{function}: dt must be a positive number; got {dt!r}")
+    value = float(number)
     require(math.isfinite(value) and value > 0, f"{function}: dt must be positive and finite; got {value:g}")
     return dt if tensor else value
 
