@@ -71,15 +71,15 @@ class S4D(SequenceLayer):
             on the whole sequence, and there is neither `step` nor streaming.
         dtype, device: Of the parameters; float32 or float64.
 
-    Parameters, real tensors: ``log_dt`` (d,); ``log_neg_real`` and ``imag`` (d, N) with A = −exp(log_neg_real) + i·imag,
-    which keeps every eigenvalue in the left half plane whatever training does; ``B`` and ``C`` (d, N, 2), pairs of real
-    and imaginary part, or (d, N) for a real A; ``D`` (d,). All but D are named in ``ssm_parameters``.
+    Real parameters: ``log_dt`` (d,); ``log_neg_real`` and ``imag``, (d, N), with A = −exp(log_neg_real) + i imag,
+    so that every eigenvalue stays in the left half plane whatever training does; ``B`` and ``C``, (d, N, 2), pairs of
+    real and imaginary part, or (d, N) for a real A; ``D``, (d,). All but D are named in ``ssm_parameters``.
 
     B starts at 1 for every init, C normal with variance 1, D at 1. B and C enter the kernel as the product C_n B_n
     alone, so beside a random C a starting B only weighs the modes. For "legs" the weights V*B of the theory would make
     the state (nearly) Legendre coefficients, but they leave the layer fewer directions to start from: of 64 Hankel
-    singular values, 12 exceed a tenth of the largest, against 48 with B = 1. They are also known only up to the phases
-    that an eigensolver happens to choose.
+    singular values about 12 exceed a tenth of the largest, against 48 with B = 1. They are also known only up to the
+    phases that an eigensolver happens to choose.
 
     Arithmetic is in the layer's own precision, under autocast too: the FFT and complex numbers have no bfloat16, and Δ
     needs the digits. A half-precision u is raised to it, and y is returned in the dtype of u.
@@ -155,7 +155,7 @@ class S4D(SequenceLayer):
             self._check_state(state, (len(u), self.d, self.N), self._state_dtype)
         dtype, u = u.dtype, u.to(self.D.dtype)
         with torch.autocast(u.device.type, enabled=False):
-            y = self._convolve(u)
+            y = self._convolve(u).contiguous()  # the FFT leaves time last, where a GELU costs several times more
             if state is not None:
                 y = y + self._free_response(state, u.shape[1])
             if return_state:
