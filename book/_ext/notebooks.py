@@ -46,7 +46,7 @@ _FOLDED_WITH_OUTPUT = {"hide-cell", "remove-cell"}
 def notebooks(root: Path) -> dict[str, str]:
     """Return the text of every notebook, by file name."""
     book = Book.read(root / "book")
-    first = FIND_THE_PACKAGE.format(repository=_repository(root))
+    first = FIND_THE_PACKAGE.format(repository=_repository(root)).rstrip()
     chapters = sorted((root / "book").glob("[0-9]*.md"))
     pages = {path.stem: jupytext.read(path, fmt="md:myst") for path in chapters}
     return {
