@@ -1,0 +1,266 @@
+"""S4D against routes that share no code with it: dense matrices, SciPy, and the HiPPO matrix itself."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.signal
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssm_teach.errors import UserError
+from ssm_teach.layers import S4D
+from ssm_teach.layers.s4d import INITS, METHODS, initial_A
+
+every_kind = pytest.mark.parametrize(("init", "method"), list(itertools.product(INITS, METHODS)))
+
+
+def build(init, method, d=2, N=4, **options):
+    """A layer with B and D away from their starting value 1."""
+    torch.manual_seed(0)
+    layer = S4D(d, N, init=init, method=method, dt_min=0.02, dt_max=2.0, dtype=torch.float64, **options)
+    with torch.no_grad():
+        for parameter in (layer.B, layer.D):
+            parameter.add_(0.5 * torch.randn_like(parameter))
+    return layer
+
+
+def dense_system(layer, channel):
+    """One channel as a real dense discrete system, from the raw parameters: a complex mode is a 2×2 rotation block."""
+    p = {name: value.detach().numpy()[channel] for name, value in layer.named_parameters()}
+    dt, real = np.exp(p["log_dt"]), -np.exp(p["log_neg_real"])
+    if "imag" in p:
+        A = scipy.linalg.block_diag(*[[[re, -im], [im, re]] for re, im in zip(real, p["imag"], strict=True)])
+        B = p["B"].reshape(-1)
+        C = 2 * (p["C"] * [1, -1]).reshape(-1)  # 2 Re(c x) = 2 (Re c Re x − Im c Im x)
+    else:
+        A, B, C = np.diag(real), p["B"], p["C"]
+    identity = np.eye(len(A))
+    if layer.method == "zoh":
+        step = scipy.linalg.expm(dt * np.block([[A, B[:, None]], [np.zeros((1, len(A) + 1))]]))
+        return step[:-1, :-1], step[:-1, -1], C
+    inverse = np.linalg.inv(identity - dt / 2 * A)
+    return inverse @ (identity + dt / 2 * A), inverse @ B * dt, C
+
+
+def hankel_singular_values(a, b, c):
+    """Of x' = diag(a) x + b u, y = c x, from the closed-form Gramians."""
+    P = -np.outer(b, b.conj()) / (a[:, None] + a.conj())
+    Q = -np.outer(c.conj(), c) / (a.conj()[:, None] + a)
+    return np.sqrt(np.abs(np.sort(np.linalg.eigvals(P @ Q).real)[::-1]))
+
+
+@every_kind
+def test_kernel_is_C_times_dense_matrix_powers_times_B(init, method):
+    layer, L = build(init, method), 40
+    for channel, K in enumerate(layer.kernel(L).detach().numpy()):
+        A_bar, B_bar, C = dense_system(layer, channel)
+        expected = [C @ np.linalg.matrix_power(A_bar, k) @ B_bar for k in range(L)]
+        np.testing.assert_allclose(K, expected, rtol=0, atol=1e-10)
+
+
+@every_kind
+def test_kernel_is_scipys_impulse_response_one_sample_later(init, method):
+    layer, L = build(init, method), 40
+    for channel, K in enumerate(layer.kernel(L).detach().numpy()):
+        A_bar, B_bar, C = dense_system(layer, channel)
+        _, (response,) = scipy.signal.dimpulse(scipy.signal.dlti(A_bar, B_bar[:, None], C[None], 0.0, dt=1.0), n=L + 1)
+        assert response[0, 0] == 0
+        np.testing.assert_allclose(K, response[1:, 0], rtol=0, atol=1e-10)
+
+
+@every_kind
+def test_output_is_the_dense_recurrence_plus_D_times_the_input(init, method):
+    layer, u = build(init, method), torch.randn(1, 25, 2, dtype=torch.float64)
+    y = layer(u)[0].detach().numpy()
+    for channel in range(2):
+        A_bar, B_bar, C = dense_system(layer, channel)
+        x, D = np.zeros(len(A_bar)), layer.D[channel].item()
+        for k, u_k in enumerate(u[0, :, channel].tolist()):
+            x = A_bar @ x + B_bar * u_k
+            assert y[k, channel] == pytest.approx(C @ x + D * u_k, abs=1e-10)
+
+
+def test_real_bilinear_modes_may_alternate_in_sign():
+    layer = S4D(1, 6, init="real", method="bilinear", dt_min=2.0, dt_max=2.0, dtype=torch.float64)
+    assert (layer.discretize()[0] < 0).any()  # so the tests above cover a negative Ā, whose logarithm is complex
+
+
+def test_a_bilinear_mode_with_A_bar_zero_is_a_single_tap():
+    layer = S4D(1, 1, init="real", method="bilinear", dt_min=2.0, dt_max=2.0, dtype=torch.float64)
+    with torch.no_grad():
+        layer.log_dt.fill_(math.log(2.0))
+    y = layer(torch.tensor([[[1.0], [0.0], [0.0]]], dtype=torch.float64))
+    y.sum().backward()
+    tap = layer.C.item() + 1  # B̄ = ΔB/(1 − ΔA/2) = 1, and D = 1
+    np.testing.assert_allclose(y.detach().flatten(), [tap, 0, 0], atol=1e-10)
+    assert all(parameter.grad.isfinite().all() for parameter in layer.parameters())
+
+
+# The spectra at the start. N counts stored modes, the papers' N is 2N.
+
+
+@pytest.mark.parametrize("N", [2, 4, 16])
+def test_legs_spectrum_is_that_of_the_hippo_matrix_plus_its_rank_one_term(N):
+    n = np.arange(2 * N)
+    A = -np.tril(np.sqrt(np.outer(2 * n + 1, 2 * n + 1)), -1) - np.diag(n + 1.0)
+    P = np.sqrt(n + 0.5)
+    spectrum = np.linalg.eigvals(A + np.outer(P, P))
+    expected = np.sort(spectrum.imag[spectrum.imag > 0])[::-1]
+    np.testing.assert_allclose(initial_A("legs", N).imag, expected, rtol=1e-10)
+    np.testing.assert_allclose(spectrum.real, -0.5, atol=1e-10)
+    assert (initial_A("legs", N).real == -0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("N", "values"), [(2, [4.6033, 0.5565]), (4, [19.857, 5.354, 1.958, 0.4275]), (32, [1303.27, 433.03, 258.15])]
+)
+def test_legs_spectrum_has_the_published_values(N, values):
+    np.testing.assert_allclose(initial_A("legs", N).imag[: len(values)], values, rtol=2e-4)
+
+
+def test_inv_approximates_the_top_of_the_legs_spectrum_and_not_its_middle():
+    inv, legs = initial_A("inv", 32), initial_A("legs", 32)
+    assert inv.imag[0] == pytest.approx(1283.4, abs=0.05)
+    assert inv.imag[-1] == pytest.approx(64 / 63 / np.pi)
+    error = inv.imag / legs.imag - 1
+    assert error[0] == pytest.approx(-0.015, abs=1e-3)
+    assert error.min() == pytest.approx(-0.2219, abs=1e-3)
+
+
+def test_lin_and_real_spectra_are_evenly_spaced():
+    np.testing.assert_allclose(initial_A("lin", 5), -0.5 + 1j * np.pi * np.arange(5))
+    np.testing.assert_array_equal(initial_A("real", 5), [-1, -2, -3, -4, -5])
+
+
+@pytest.mark.parametrize(("init", "states"), [("lin", 7), ("inv", 8), ("legs", 8), ("real", 4)])
+def test_lin_spends_one_of_its_2N_states_on_nothing(init, states):
+    """The rank of a kernel's Hankel matrix is the number of states that it uses."""
+    torch.manual_seed(0)
+    K = S4D(1, 4, init=init, dt_min=0.1, dt_max=0.1, dtype=torch.float64).kernel(63)[0].detach().numpy()
+    assert np.linalg.matrix_rank(scipy.linalg.hankel(K[:32], K[31:]), rtol=1e-11) == states
+
+
+def test_unit_B_starts_a_legs_layer_with_more_directions_than_the_weights_of_the_theory():
+    n, N = np.arange(64), 32
+    root = np.sqrt(2 * n + 1)
+    skew = 0.5 * (np.triu(np.outer(root, root), 1) - np.tril(np.outer(root, root), -1))
+    frequencies, V = np.linalg.eigh(-1j * skew)
+    a, weights = -0.5 + 1j * frequencies[N:], (V.conj().T @ root)[N:]
+    random = np.random.default_rng(0)
+
+    def directions(b):
+        """How many Hankel singular values exceed a tenth of the largest, for a random C."""
+        c = random.normal(size=N) + 1j * random.normal(size=N)
+        sigma = hankel_singular_values(*(np.concatenate([v, v.conj()]) for v in (a, b, c)))
+        return (sigma > 0.1 * sigma[0]).sum()
+
+    assert np.median([directions(np.ones(N)) for _ in range(50)]) == pytest.approx(49, abs=3)
+    assert np.median([directions(weights) for _ in range(50)]) == pytest.approx(13, abs=5)
+    assert abs(weights[-1] / weights[0]) == pytest.approx(70, abs=5)
+
+
+# Parameters.
+
+
+@every_kind
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(scale=st.floats(0, 8), seed=st.integers(0, 1000))
+def test_no_parameter_values_make_the_recurrence_unstable(init, method, scale, seed):
+    layer = S4D(2, 4, init=init, method=method, dtype=torch.float64)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.add_(scale * torch.randn_like(parameter))
+    assert (layer.A.real < 0).all()
+    assert (layer.discretize()[0].abs() <= 1).all()
+
+
+def test_steps_start_within_the_given_bounds():
+    dt = torch.exp(S4D(1000, 1, dt_min=0.01, dt_max=0.5).log_dt)
+    assert 0.01 <= dt.min() < 0.012
+    assert 0.4 < dt.max() <= 0.5 * (1 + 1e-6)
+
+
+def test_C_starts_with_unit_variance_real_or_complex():
+    for init in ("lin", "real"):
+        C = S4D(100, 100, init=init).C
+        assert C.square().sum().item() / 1e4 == pytest.approx(1, abs=0.05)
+
+
+def test_one_seed_gives_one_layer_in_either_precision():
+    layers = []
+    for dtype in (torch.float32, torch.float64):
+        torch.manual_seed(3)
+        layers.append(S4D(4, 8, dtype=dtype).state_dict())
+    for name, value in layers[0].items():
+        assert torch.equal(value, layers[1][name].float())
+
+
+def test_float32_kernel_keeps_its_accuracy_over_16384_positions():
+    torch.manual_seed(0)
+    layer = S4D(4, 32, init="inv")  # the highest frequencies turn through 10⁶ radians
+    single, double = layer.kernel(16384), layer.double().kernel(16384)
+    assert (single - double).abs().max() < 2e-4 * double.abs().max()
+
+
+# Two directions.
+
+
+@every_kind
+def test_bidirectional_layer_is_a_forward_and_a_reversed_one(init, method):
+    both = build(init, method, bidirectional=True)
+    forward, reverse = build(init, method), build(init, method)
+    weights = both.state_dict()
+    C_reverse = weights.pop("C_reverse")
+    forward.load_state_dict(weights)
+    reverse.load_state_dict(weights | {"C": C_reverse, "D": torch.zeros(2)})
+    u = torch.randn(3, 29, 2, dtype=torch.float64)
+    expected = forward(u) + reverse(u.flip(1)).flip(1)
+    assert (both(u) - expected).abs().max() < 1e-10
+    assert not both.causal
+    assert "C_reverse" in both.ssm_parameters
+
+
+def test_bidirectional_layer_refuses_to_step_and_to_stream():
+    layer, u = S4D(2, 4, bidirectional=True), torch.zeros(1, 5, 2)
+    for use in (
+        lambda: layer.step(u[:, 0], layer.initial_state(1)),
+        lambda: layer(u, return_state=True),
+        lambda: layer(u, state=layer.initial_state(1)),
+    ):
+        with pytest.raises(
+            UserError, match=r"S4D: a bidirectional layer needs the whole sequence.*bidirectional=False"
+        ):
+            use()
+
+
+# Mistakes.
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"init": "leg"}, r"S4D: unknown init 'leg'; choose one of lin, inv, legs, real \(did you mean legs\?\)"),
+        ({"method": "bilinaer"}, r"S4D: unknown method 'bilinaer'; choose one of zoh, bilinear \(did you mean"),
+        ({"method": "foh"}, "S4D: unknown method 'foh'"),
+        ({"dt_min": 0.2}, "0 < dt_min ≤ dt_max; got dt_min=0.2, dt_max=0.1"),
+        ({"dt_min": 0.0}, "got dt_min=0.0"),
+        ({"dt_min": -1.0}, "got dt_min=-1.0"),
+        ({"dt_max": float("nan")}, "got dt_min=0.001, dt_max=nan"),
+        ({"dt_max": float("inf")}, "dt_max=inf"),
+        ({"dtype": torch.bfloat16}, "dtype must be float32 or float64; got torch.bfloat16"),
+    ],
+)
+def test_wrong_options_are_one_clear_sentence(options, words):
+    with pytest.raises(UserError, match=words):
+        S4D(2, 4, **options)
+
+
+def test_nan_in_the_input_is_not_hidden():
+    u = torch.zeros(1, 5, 2)
+    u[0, 3] = torch.nan
+    assert S4D(2, 4)(u).isnan().any()  # checking would cost a pass over u in every layer; the trainer looks at the loss
