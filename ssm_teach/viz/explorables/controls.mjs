@@ -83,8 +83,9 @@ export const put = (model, changes) => {
 const rounded = (value, step) => Number((Math.round(value / step) * step).toPrecision(12));
 
 // A labelled range with − and + beside it (JupyterLab keeps arrow keys from sliders) and a field for an exact value.
-// `scale` maps the model's value to the slider's position and back; `marks` are [value, text] written under the track.
-export const addSlider = (shell, model, { key, text, unit = "", min, max, step, nudge, scale, marks = [], shownBy }) => {
+// `scale` maps the model's value to the slider's position and back; `marks` are [value, text] written under the track;
+// `shownBy` says "shown", "disabled" or "hidden"; `moved` hears of the reader's hand, not of the model's own changes.
+export const addSlider = (shell, model, { key, text, unit = "", min, max, step, nudge, scale, marks = [], shownBy, moved }) => {
   const { to, from } = scale ?? { to: (value) => value, from: (position) => position };
   const range = element("input", { type: "range", min: to(min), max: to(max), step, "aria-label": text });
   const field = element("input", { type: "number", min, max, step: "any", "aria-label": `${text}, exact value`, inputmode: "decimal" });
@@ -98,7 +99,10 @@ export const addSlider = (shell, model, { key, text, unit = "", min, max, step, 
   const box = element("div", { class: "x-slider" }, head, element("div", { class: "x-row" }, less, track, more));
   shell.sliders.append(box);
 
-  const choose = (value) => put(model, { [key]: Math.min(Math.max(value, min), max) });
+  const choose = (value) => {
+    moved?.();
+    put(model, { [key]: Math.min(Math.max(Number.isInteger(step) ? Math.round(value) : value, min), max) });
+  };
   const moveTo = (position) => choose(from(Math.min(Math.max(position, to(min)), to(max))));
   shell.listen(range, "input", () => moveTo(Number(range.value)));
   shell.listen(less, "click", () => moveTo(rounded(to(model.get(key)) - nudge, step)));
@@ -145,6 +149,17 @@ export const addChoice = (shell, model, { key, text, options }) => {
   const refresh = () => inputs.forEach(([input]) => (input.checked = input.value === model.get(key)));
   refresh();
   return refresh;
+};
+
+// A row of buttons, each [text, pressed]; returns them, so that a caller can rename one.
+export const addButtons = (shell, entries) => {
+  const buttons = entries.map(([text, pressed]) => {
+    const button = element("button", { type: "button" }, text);
+    shell.listen(button, "click", pressed);
+    return button;
+  });
+  shell.sliders.append(element("div", { class: "x-play" }, ...buttons));
+  return buttons;
 };
 
 // A finger-sized invisible handle over the picture. It stays while the picture below it is redrawn, so a drag survives.

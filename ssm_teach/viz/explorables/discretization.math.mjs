@@ -1,29 +1,6 @@
-// x' = a x + u, y = Re x, in discrete time: x_k = Ā x_{k−1} + B̄ u_k. Complex numbers are {re, im}.
-// GBT(α): Ā = (1 + (1−α)w)/(1 − αw), B̄ = Δ/(1 − αw), w = aΔ.   ZOH: Ā = e^w, B̄ = Δ φ₁(w), φ₁(w) = (e^w − 1)/w.
-
-export const complex = (re, im = 0) => ({ re, im });
-
-const multiply = (p, q) => complex(p.re * q.re - p.im * q.im, p.re * q.im + p.im * q.re);
-
-const divide = (p, q) => {
-  const square = q.re * q.re + q.im * q.im;
-  return complex((p.re * q.re + p.im * q.im) / square, (p.im * q.re - p.re * q.im) / square);
-};
-
-const times = (factor, p) => complex(factor * p.re, factor * p.im);
-
-export const modulus = (p) => Math.hypot(p.re, p.im);
-
-export const exponential = (w) => complex(Math.exp(w.re) * Math.cos(w.im), Math.exp(w.re) * Math.sin(w.im));
-
-// e^w − 1 without cancellation: e^x cos y − 1 = expm1(x) cos y − 2 sin²(y/2).
-const expm1 = (w) =>
-  complex(
-    Math.expm1(w.re) * Math.cos(w.im) - 2 * Math.sin(w.im / 2) ** 2,
-    Math.exp(w.re) * Math.sin(w.im),
-  );
-
-export const phi1 = (w) => (w.re === 0 && w.im === 0 ? complex(1) : divide(expm1(w), w));
+// x' = a x + u, y = Re x, in discrete time: x_k = Ā x_{k−1} + B̄ u_k.
+// GBT(α): Ā = (1 + (1−α)w)/(1 − αw), B̄ = Δ/(1 − αw), w = aΔ.   ZOH: Ā = e^w, B̄ = Δ φ₁(w).
+import { add, complex, divide, exponential, modulus, multiply, phi1, times } from "./complex.mjs";
 
 export const transition = (w, { method, alpha }) => {
   if (method === "zoh") return exponential(w);
@@ -70,8 +47,7 @@ export const discreteStep = (A_bar, B_bar, count) => {
   const y = [0];
   let x = complex(0);
   for (let k = 0; k < count; k += 1) {
-    x = multiply(A_bar, x);
-    x = complex(x.re + B_bar.re, x.im + B_bar.im);
+    x = add(multiply(A_bar, x), B_bar);
     y.push(x.re);
   }
   return y;

@@ -1,7 +1,8 @@
 // The three panels of Discretization as SVG text: the s-plane, its image in the z-plane, the step response.
-import { boxPath, circle, circlePath, clipped, complexNumber, curve, label, line } from "./plot.mjs";
+import { boxPath, circle, circlePath, clipped, complexNumber, curve, keyRows, label, line } from "./plot.mjs";
 import { number, panel, picture, px, rectangle, region, tag, ticks, xTicks, yTicks } from "./plot.mjs";
-import { complex, exactStep, poleOf, transition, valuesOf } from "./discretization.math.mjs";
+import { complex, times } from "./complex.mjs";
+import { exactStep, poleOf, transition, valuesOf } from "./discretization.math.mjs";
 
 const MARGIN = { top: 24, bottom: 34 };
 const Z_REACH = 2;
@@ -53,7 +54,11 @@ const gridLines = (frame, step) => {
   return [...level, ...upright].sort((p, q) => drawnLast(p.kind) - drawnLast(q.kind));
 };
 
-const drawn = (frame, points, kind) => curve(points.map((s) => [frame.x(s.re), frame.y(s.im)]), kind);
+// A straight line: its two ends are enough.
+const drawn = (frame, points, kind) => {
+  const [first, last] = [points[0], points[points.length - 1]];
+  return line(frame.x(first.re), frame.y(first.im), frame.x(last.re), frame.y(last.im), kind);
+};
 
 const frameBox = (frame) => rectangle(frame.left, frame.top, frame.width, frame.height, "x-frame");
 
@@ -118,7 +123,7 @@ const nyquistLines = (frame, delta) => {
 const mapped = (frame, points, kind, delta, state) =>
   curve(
     points.map((s) => {
-      const z = transition(complex(s.re * delta, s.im * delta), state);
+      const z = transition(times(delta, s), state);
       return Math.hypot(z.re, z.im) > 8 * Z_REACH ? null : [frame.x(z.re), frame.y(z.im)];
     }),
     kind,
@@ -148,7 +153,7 @@ const zMarks = (frame, state, { A_bar, exact, delta, modulus, verdict }) => {
   if (state.system === "s4d") {
     for (let mode = 0; mode <= 8; mode += 1) {
       const s = poleOf({ ...state, mode });
-      const z = transition(complex(s.re * delta, s.im * delta), state);
+      const z = transition(times(delta, s), state);
       marks += circle(frame.x(z.re), frame.y(z.im), 2.5, "x-other") + circle(frame.x(z.re), frame.y(-z.im), 2.5, "x-other");
     }
   }
@@ -187,14 +192,14 @@ const responseDomain = (exact, samples) => {
 
 const responsePanel = (place, state, values) => {
   const { pole, samples, delta, horizon, error } = values;
-  const times = spread([0, horizon], Math.round(place.width));
-  const exact = times.map((t) => exactStep(pole, t));
+  const instants = spread([0, horizon], Math.round(place.width / 2));
+  const exact = instants.map((t) => exactStep(pole, t));
   const stride = Math.max(1, Math.floor(samples.length / place.width));
   const shown = samples.map((y, k) => [k * delta, y]).filter((_, k) => k % stride === 0);
   const frame = panel({ ...place, xDomain: [0, horizon], yDomain: responseDomain(exact, shown.map(([, y]) => y)) });
   const inside =
     line(frame.left, frame.y(0), frame.left + frame.width, frame.y(0), "x-zero") +
-    curve(exactPoints(frame, times, exact), "x-exact") +
+    curve(instants.map((t, k) => [frame.x(t), frame.y(exact[k])]), "x-exact") +
     sampleMarks(frame, shown, samples.length);
   return (
     clipped(frame, inside) +
@@ -204,8 +209,6 @@ const responsePanel = (place, state, values) => {
     titled(frame, "y = Re x after a unit step", "time t  (s)", `${frame.width > 400 ? "largest " : ""}error ${number(error)}`)
   );
 };
-
-const exactPoints = (frame, times, exact) => times.map((t, k) => [frame.x(t), frame.y(exact[k])]);
 
 const sampleMarks = (frame, shown, count) => {
   const points = shown.map(([t, y]) => [frame.x(t), frame.y(Math.max(Math.min(y, 1e6), -1e6))]);
@@ -224,28 +227,17 @@ export const describe = (state, values = valuesOf(state)) => {
   return `${where} ${size}${compare}${bound} Largest error of the step response: ${number(error)}.`;
 };
 
-// What the marks mean, set in rows that fit the width; a letter is taken to be 6.2 px wide.
-const keyRows = (top, width, state) => {
-  const swatches = [
-    [(x, y) => region(boxPath(x, y - 9, 22, 11), "x-left") + line(x + 22, y - 9, x + 22, y + 2, "x-edge"), "left half plane and where it lands"],
-    [(x, y) => line(x, y - 4, x + 22, y - 4, "x-unit"), "edge of stability, |z| = 1"],
-    [(x, y) => crossMark(x + 11, y - 4, 4.5, "x-pole"), "pole and discrete answer"],
-    [(x, y) => circle(x + 5, y - 4, 4, "x-exact-ring") + line(x + 12, y - 4, x + 22, y - 4, "x-exact"), "exact"],
-    ...(state.method === "zoh" ? [[(x, y) => line(x, y - 4, x + 22, y - 4, "x-nyquist"), "aliasing begins, π/Δ"]] : []),
-  ];
-  let [x, y, content] = [0, top, ""];
-  for (const [mark, text] of swatches) {
-    const length = 30 + 6.2 * text.length;
-    if (x > 0 && x + length > width) [x, y] = [0, y + 18];
-    content += mark(x, y) + label(x + 28, y, text, "x-axis");
-    x += length + 16;
-  }
-  return { content, bottom: y + 6 };
-};
+const keyEntries = ({ method }) => [
+  [(x, y) => region(boxPath(x, y - 9, 22, 11), "x-left") + line(x + 22, y - 9, x + 22, y + 2, "x-edge"), "left half plane and where it lands"],
+  [(x, y) => line(x, y - 4, x + 22, y - 4, "x-unit"), "edge of stability, |z| = 1"],
+  [(x, y) => crossMark(x + 11, y - 4, 4.5, "x-pole"), "pole and discrete answer"],
+  [(x, y) => circle(x + 5, y - 4, 4, "x-exact-ring") + line(x + 12, y - 4, x + 22, y - 4, "x-exact"), "exact"],
+  ...(method === "zoh" ? [[(x, y) => line(x, y - 4, x + 22, y - 4, "x-nyquist"), "aliasing begins, π/Δ"]] : []),
+];
 
 export const draw = (state, width, values = valuesOf(state)) => {
   const layout = layoutOf(state, width);
-  const key = keyRows(layout.below + 12, width, state);
+  const key = keyRows(keyEntries(state), layout.below + 12, width);
   const content = sPlane(layout, state, values) + zPlane(layout, state, values) + responsePanel(layout.response, state, values);
   return picture(width, key.bottom, describe(state, values), content + key.content);
 };

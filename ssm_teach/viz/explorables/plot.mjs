@@ -23,7 +23,7 @@ const superscript = (power) =>
     .map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"["0123456789".indexOf(digit)] ?? "⁻")
     .join("");
 
-export const px = (value) => String(Math.round(value * 100) / 100 + 0);
+export const px = (value) => String(Math.round(value * 10) / 10 + 0);
 
 export const escaped = (text) =>
   String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
@@ -107,6 +107,18 @@ export const xTicks = (frame, values, text = number) =>
 
 export const yTicks = (frame, values, text = number) =>
   values.map((value) => label(frame.left - 6, frame.y(value) + 4, text(value), "x-tick", "end")).join("");
+
+// What the marks mean, set in rows that fit the width; a letter is taken to be 6.2 px wide. Each entry: [draw(x, y), text].
+export const keyRows = (entries, top, width) => {
+  let [x, y, content] = [0, top, ""];
+  for (const [mark, text] of entries) {
+    const length = 30 + 6.2 * text.length;
+    if (x > 0 && x + length > width) [x, y] = [0, y + 18];
+    content += mark(x, y) + label(x + 28, y, text, "x-axis");
+    x += length + 16;
+  }
+  return { content, bottom: y + 6 };
+};
 
 export const picture = (width, height, description, content) =>
   tag(

@@ -1,0 +1,103 @@
+// Landing: the moving picture of the first page. It moves by itself only where motion is welcome and while it is in view.
+import { addButtons, addSlider, buildShell, prefersStillness, put, redrawOn } from "./controls.mjs";
+import { number } from "./plot.mjs";
+import { SAMPLES, valuesOf } from "./landing.math.mjs";
+import { describe, draw } from "./landing.picture.mjs";
+
+const KEYS = ["delta", "sample"];
+const FRAME = 60; // ms a sample: slow enough to follow, quick enough to read as motion
+
+const stateOf = (model) => Object.fromEntries(KEYS.map((key) => [key, model.get(key)]));
+
+const shownOf = ({ delta, sample, states, recurrence, convolution, difference }) => ({
+  delta,
+  sample,
+  state: states[sample],
+  recurrence,
+  convolution,
+  difference,
+});
+
+const tableOf = (values) => [
+  ["sample k", String(values.sample)],
+  ["step Δ", number(values.delta, 4)],
+  ["recurrence", number(values.recurrence, 12)],
+  ["convolution", number(values.convolution, 12)],
+  ["difference", number(values.difference, 3)],
+];
+
+// Time passes only while `playing` and in view. The kernel of a live notebook hears of a sample when it stops.
+const buildClock = (shell, model) => {
+  const clock = { playing: false, inView: true, onChange: () => {} };
+  let timer = 0;
+  const tick = () => {
+    if (clock.inView) model.set("sample", (model.get("sample") + 1) % SAMPLES);
+    timer = setTimeout(tick, FRAME);
+  };
+  clock.set = (playing) => {
+    if (playing === clock.playing) return;
+    clock.playing = playing;
+    clearTimeout(timer);
+    if (playing) timer = setTimeout(tick, FRAME);
+    else model.save_changes();
+    clock.onChange();
+  };
+  const observer = new IntersectionObserver((entries) => (clock.inView = entries.some((entry) => entry.isIntersecting)));
+  observer.observe(shell.stage);
+  shell.onCleanup(() => observer.disconnect());
+  shell.onCleanup(() => clearTimeout(timer));
+  return clock;
+};
+
+const addControls = (shell, model, clock) => {
+  const step = (by) => {
+    clock.set(false);
+    put(model, { sample: (model.get("sample") + by + SAMPLES) % SAMPLES });
+  };
+  const [play] = addButtons(shell, [
+    ["Play", () => clock.set(!clock.playing)],
+    ["Back", () => step(-1)],
+    ["Step", () => step(1)],
+  ]);
+  clock.onChange = () => (play.textContent = clock.playing ? "Pause" : "Play");
+  const stop = () => clock.set(false);
+  return [
+    addSlider(shell, model, { key: "sample", text: "sample k", min: 0, max: SAMPLES - 1, step: 1, nudge: 1, moved: stop }),
+    addSlider(shell, model, {
+      key: "delta",
+      text: "step Δ: how fast the system lives",
+      min: 0.01,
+      max: 0.2,
+      step: 0.005,
+      nudge: 0.005,
+      marks: [
+        [0.01, "slow, long memory"],
+        [0.2, "fast, short memory"],
+      ],
+    }),
+  ];
+};
+
+function render({ model, el }) {
+  const shell = buildShell(el, { name: "landing", title: "one system, read two ways" });
+  const clock = buildClock(shell, model);
+  const refreshers = addControls(shell, model, clock);
+  const redraw = () => {
+    const state = stateOf(model);
+    const values = valuesOf(state);
+    refreshers.forEach((refresh) => refresh());
+    const text = clock.playing ? "" : describe(state, values);
+    shell.show({ markup: draw(state, shell.width(), values), text, values: shownOf(values), table: tableOf(values) });
+  };
+  const changed = clock.onChange;
+  clock.onChange = () => {
+    changed();
+    redraw();
+  };
+  redrawOn(shell, model, KEYS, redraw);
+  redraw();
+  clock.set(!prefersStillness());
+  return shell.cleanup;
+}
+
+export default { render };
