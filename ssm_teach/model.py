@@ -155,6 +155,11 @@ class SequenceModel(nn.Module):
                 u.ndim == ndim + 1 and shape[-1] == self.d_input and u.is_floating_point(),
                 f"SequenceModel: u must be real, ({b_L.rstrip(',')}, d_input) with d_input = {self.d_input}; {got}",
             )
+            dtype = self.encoder.weight.dtype
+            require(
+                (u.dtype == torch.float64) == (dtype == torch.float64),  # autocast sees to the smaller ones
+                f"SequenceModel: u is {u.dtype} but the model is {dtype}; use u.to({dtype})",
+            )
             return self.encoder(u)
         whole = not (u.is_floating_point() or u.is_complex() or u.dtype == torch.bool)
         require(
