@@ -6,6 +6,7 @@ which never change, so its count is replaced before figures and equations take t
 
 import re
 
+from chapter_map import PARTS
 from docutils import nodes
 from sphinx.environment.collectors.toctree import TocTreeCollector
 
@@ -44,7 +45,19 @@ class ChapterNumbers(TocTreeCollector):
         return [docname for docname, numbers in env.toc_secnumbers.items() if numbers != before.get(docname)]
 
 
+def name_planned(app, env, node, content):
+    """Let `{doc}` name a chapter that is planned but not written yet, in words and without a link."""
+    planned = {chapter.number: chapter.short for chapters in PARTS.values() for chapter in chapters}
+    number = chapter_number(node.get("reftarget", ""))
+    if node.get("reftype") != "doc" or number not in planned:
+        return None
+    if node.get("refexplicit"):
+        return nodes.inline("", content.astext(), classes=["planned"])
+    return nodes.inline("", f"chapter {number}, {planned[number]} (planned)", classes=["planned"])
+
+
 def setup(app):
+    app.connect("missing-reference", name_planned)
     # The stock collector is already connected: take it out, or two would number the same sections.
     for listeners in app.events.listeners.values():
         listeners[:] = [
