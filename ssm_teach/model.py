@@ -12,6 +12,7 @@ from torch import nn
 from ssm_teach.blocks import SimpleBlock
 from ssm_teach.errors import UserError, choose, require
 from ssm_teach.layers import make
+from ssm_teach.layers.base import require_tensor
 
 __all__ = ["POOLS", "ModelState", "SequenceModel", "parameter_groups"]
 
@@ -120,7 +121,11 @@ class SequenceModel(nn.Module):
         return self.decoder(y[:, 0] if self.pool == "none" else y), state
 
     def _through_blocks(self, x, state, apply):
-        state = state or self.initial_state(len(x))
+        state = self.initial_state(len(x)) if state is None else state
+        require(
+            isinstance(state, ModelState) and len(state.blocks) == len(self.blocks),
+            f"SequenceModel: state must come from this model; start from initial_state({len(x)})",
+        )
         after = []
         for block, block_state in zip(self.blocks, state.blocks, strict=True):
             x, block_state = apply(block, x, block_state)
@@ -148,6 +153,7 @@ class SequenceModel(nn.Module):
 
     def _encode(self, u, ndim):
         """Check u, which has ``ndim`` axes without its features, (b, L) or (b,), and embed it."""
+        require_tensor("SequenceModel", "u", u)
         b_L, shape = "b, L" if ndim == 2 else "b,", tuple(u.shape)
         got = f"got {u.dtype} of shape {shape}"
         if self.vocab is None:
@@ -177,6 +183,7 @@ class SequenceModel(nn.Module):
     def _check_mask(self, mask, x, streaming):
         if mask is None:
             return
+        require_tensor("SequenceModel", "mask", mask)
         b, L, _ = x.shape
         require(
             tuple(mask.shape) == (b, L),

@@ -228,6 +228,7 @@ def test_ssm_parameters_name_real_parameters(name, options):
     [
         (torch.zeros(2, 7, D + 1), r"u must have shape \(b, L, d\) with L ≥ 1 and d = 3; got \(2, 7, 4\)"),
         (torch.zeros(7, D), r"got \(7, 3\)"),
+        (torch.zeros(2, 7, D).numpy(), r"u must be a torch tensor; got ndarray. Use torch.as_tensor\(u\)"),
         (torch.zeros(2, 0, D), r"L ≥ 1 .* got \(2, 0, 3\)"),
         (torch.zeros(2, 7, D, dtype=torch.complex64), r"must be real and floating; got torch.complex64"),
         (torch.zeros(2, 7, D, dtype=torch.long), r"Use u.float\(\)"),

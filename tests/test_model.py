@@ -143,6 +143,17 @@ def test_bidirectional_model_sees_everything_and_does_not_step():
         model(u, return_state=True)
 
 
+@every_block
+def test_mixed_precision_trains_and_stays_close(norm, prenorm):
+    model, u = build(norm=norm, prenorm=prenorm).float().train(), signal().float()
+    exact = model(u)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = model(u)
+    y.float().square().sum().backward()
+    assert (y - exact).abs().max() < 0.05
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
 def test_layer_options_reach_the_layer():
     model = build(init="legs", method="bilinear")
     assert {(block.layer.init, block.layer.method) for block in model.blocks} == {("legs", "bilinear")}
@@ -238,6 +249,7 @@ def test_wrong_options_are_one_clear_sentence(options, words):
     ("encoder", "u", "words"),
     [
         ({}, torch.zeros(2, 20, 4), r"u must be real, \(b, L, d_input\) with d_input = 3; got .* \(2, 20, 4\)"),
+        ({}, [[0.0]], "u must be a torch tensor; got list"),
         ({}, torch.zeros(2, 20), r"got torch.float32 of shape \(2, 20\)"),
         ({}, torch.zeros(2, 20, 3, dtype=torch.long), "got torch.int64"),
         ({}, torch.zeros(2, 20, 3, dtype=torch.complex64), "u must be real"),
@@ -268,6 +280,13 @@ def test_wrong_mask_is_one_clear_sentence():
         model(u, torch.ones(20))
     with pytest.raises(UserError, match="a stream has no padding; leave mask out"):
         model(u, torch.ones(2, 20), return_state=True)
+
+
+def test_state_of_another_model_is_one_clear_sentence():
+    model, other = build(), build(n_layers=3)
+    for state in (other.initial_state(2), other.initial_state(2).blocks):
+        with pytest.raises(UserError, match=r"state must come from this model; start from initial_state\(2\)"):
+            model(signal(), state=state)
 
 
 def test_block_refuses_a_layer_of_another_width():

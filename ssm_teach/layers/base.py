@@ -12,15 +12,15 @@ import torch
 
 from ssm_teach.errors import require
 
-__all__ = ["SequenceLayer"]
+__all__ = ["SequenceLayer", "require_tensor"]
 
 
 class SequenceLayer(torch.nn.Module):
     """Base of the layers: the attributes ``d``, ``N`` and ``causal``, and the checks of what comes in.
 
     ``ssm_parameters`` names the parameters that live on the state's own scale (A, B, C, Δ). An optimiser should give
-    them a small learning rate and no weight decay; `ssm_teach.model.parameter_groups` does. The names belong to the
-    class because a mark on a parameter itself does not survive ``copy.deepcopy`` or a move that replaces the tensor.
+    them a small learning rate and no weight decay; `ssm_teach.model.parameter_groups` does. The layer holds the names
+    because a mark on the parameter itself does not survive ``copy.deepcopy``, nor a move that replaces the tensor.
     """
 
     ssm_parameters: tuple[str, ...] = ()
@@ -38,6 +38,7 @@ class SequenceLayer(torch.nn.Module):
         return type(self).__name__
 
     def _check_input(self, u, dtype: torch.dtype) -> None:
+        require_tensor(self._name, "u", u)
         shape = tuple(u.shape)
         require(
             u.ndim == 3 and shape[2] == self.d and shape[1] > 0,
@@ -47,6 +48,7 @@ class SequenceLayer(torch.nn.Module):
 
     def _check_step(self, u_k, dtype: torch.dtype) -> None:
         self._check_causal("step")
+        require_tensor(self._name, "u_k", u_k)
         shape = tuple(u_k.shape)
         hint = "; give one position, u[:, k]" if u_k.ndim == 3 else ""
         require(
@@ -83,3 +85,11 @@ class SequenceLayer(torch.nn.Module):
             + (f"{state.dtype} of shape {given}" if isinstance(state, torch.Tensor) else given)
             + f". Start from initial_state({shape[0]})",
         )
+
+
+def require_tensor(function: str, argument: str, value) -> None:
+    """Raise `UserError` unless ``value`` is a torch tensor."""
+    require(
+        isinstance(value, torch.Tensor),
+        f"{function}: {argument} must be a torch tensor; got {type(value).__name__}. Use torch.as_tensor({argument})",
+    )
