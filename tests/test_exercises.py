@@ -202,7 +202,7 @@ VALUES = np.array([1.0, 2.0, 3.0])
 CHEATS_AT_AN_ARRAY = [
     [1.0, 2.0, 3.0], (1.0, 2.0, 3.0), 1.0, VALUES[None], VALUES[:, None], VALUES[:2], np.empty((0,)),
     VALUES + 0j, VALUES > 0, VALUES.astype(object), VALUES.astype(str), torch.tensor(VALUES),
-    np.array([1.0, 2.0, np.nan]), np.array([1.0, np.inf, 3.0]), VALUES + 1e-6, np.matrix(VALUES),
+    np.array([1.0, 2.0, np.nan]), np.array([1.0, np.inf, 3.0]), VALUES + 1e-6,
     np.ma.array(VALUES, mask=True), VALUES.view(AgreeingArray) + 1, Agrees(), VALUES[::-1],
     np.zeros(3).view(AgreeingArray), np.array([Agrees()] * 3, dtype=object), (1.1 * VALUES).astype(np.float16),
     np.ones((3, 3)), np.array([1.0, ..., 3.0], dtype=object), iter(VALUES), {0: 1.0}, sp.Matrix([1, 2, 3]),
