@@ -38,7 +38,8 @@ CHAPTER = (
 
 % nobody reads this
 Text with {math}`x_k`, {eq}`eq-b`, {eq}`eq-far`, {numref}`fig-x`, {numref}`Picture %s <fig-y>`, {doc}`02-two`,
-{doc}`here <notes>`, {doc}`09-later`, {ref}`a-place`, {ref}`that <a-place>`, {prf:ref}`thm-a`, {term}`ZOH`, {term}`held <ZOH>`, {kbd}`Tab`,
+{doc}`here <notes>`, {doc}`09-later`, {ref}`a-place`,
+{ref}`that <a-place>`, {prf:ref}`thm-a`, {term}`ZOH`, {term}`held <ZOH>`, {kbd}`Tab`,
 {py:func}`~scipy.signal.lfilter`, code `{eq}` and ``{doc}`x` ``.
 {cite:t}`one2001` and {cite:p}`one2001,two2002,many2003`. See [two](02-two.md), [notes](notes.md), ![](_static/x.png), [out](https://a.org/b.md).
 
@@ -170,8 +171,8 @@ def plain(book):
 @pytest.mark.parametrize(
     "expected",
     [
-        "Text with $x_k$, (1.2), [(2.1)](02-two.ipynb), Figure 1.2, Picture 1.1, [Second thing](02-two.ipynb),",
-        "[here](../book/notes.md), chapter 9, A heading, that, Theorem 1.1, ZOH, held, `Tab`,\n`lfilter`, code `{eq}` and ``{doc}`x` ``.",
+        "Text with $x_k$, (1.2), [(2.1)](02-two.ipynb), Figure 1.2, Picture 1.1, [Second",
+        "[here](../book/notes.md), chapter 9, A heading,\nthat, Theorem 1.1, ZOH, held, `Tab`,\n`lfilter`, code `{eq}` and ``{doc}`x` ``.",
         "One (2001) and (One, 2001; One and Two, 2002; Many et al., 2003).",
         "See [two](02-two.ipynb), [notes](../book/notes.md), ![](../book/_static/x.png), [out](https://a.org/b.md).",
         "$$\n\\begin{split}\na = 1 \\\\\nb = 2\n\\end{split}\n\\tag{1.1}\n$$",
