@@ -30,9 +30,9 @@ class Settings:
     N: int = 16
     dropout: float = 0.1
     prenorm: bool = False
-    epochs: int = 30
+    epochs: int = 20
     batch_size: int = 32
-    lr: float = 4e-3
+    lr: float = 1e-2
     ssm_lr: float = 1e-3
     weight_decay: float = 0.01
     warmup: float = 0.1  # share of all steps

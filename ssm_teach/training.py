@@ -109,18 +109,24 @@ def build_model(settings: Settings, task: tasks.Task) -> SequenceModel:
     """The untrained model that the settings describe; a function of the seed."""
     torch.manual_seed(_stream(settings.seed, "weights", 0))
     options = {"bidirectional": True, **settings.layer_options} if settings.bidirectional else settings.layer_options
-    return SequenceModel(
-        d_input=task.d_input,
-        vocab=task.vocab,
-        d_output=task.n_classes,
-        layer=settings.layer,
-        d_model=settings.d_model,
-        n_layers=settings.n_layers,
-        N=settings.N,
-        dropout=settings.dropout,
-        prenorm=settings.prenorm,
-        **options,
-    )
+    try:
+        return SequenceModel(
+            d_input=task.d_input,
+            vocab=task.vocab,
+            d_output=task.n_classes,
+            layer=settings.layer,
+            d_model=settings.d_model,
+            n_layers=settings.n_layers,
+            N=settings.N,
+            dropout=settings.dropout,
+            prenorm=settings.prenorm,
+            **options,
+        )
+    except TypeError as error:
+        if not settings.layer_options:
+            raise
+        # The layer checks the values of its options; of what kind they are only Python does.
+        raise UserError(f"train: an option of layer {settings.layer!r} is of the wrong kind ({error})") from error
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:

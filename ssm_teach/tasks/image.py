@@ -39,7 +39,7 @@ class _Pictures:
 
 
 DATASETS = {
-    "digits": _Pictures(top=16, mean=0.305, std=0.376, full_epochs=30),
+    "digits": _Pictures(top=16, mean=0.305, std=0.376, full_epochs=20),
     "fashion-mnist": _Pictures(top=255, mean=0.2860, std=0.3530, full_epochs=50),
     "cifar10": _Pictures(
         top=255,
