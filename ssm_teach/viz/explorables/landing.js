@@ -7,6 +7,9 @@ import { describe, draw } from "./landing.picture.mjs";
 const KEYS = ["delta", "sample"];
 const FRAME = 60; // ms a sample: slow enough to follow, quick enough to read as motion
 
+// Said while it plays, and not changed meanwhile, so that a screen reader is left in peace.
+const CAPTION = "The state, a chain of turning arrows, and the kernel, laid backwards over the past, always land on the same output.";
+
 const stateOf = (model) => Object.fromEntries(KEYS.map((key) => [key, model.get(key)]));
 
 const shownOf = ({ delta, sample, states, recurrence, convolution, difference }) => ({
@@ -65,7 +68,8 @@ const addControls = (shell, model, clock) => {
     addSlider(shell, model, { key: "sample", text: "sample k", min: 0, max: SAMPLES - 1, step: 1, nudge: 1, moved: stop }),
     addSlider(shell, model, {
       key: "delta",
-      text: "step Δ: how fast the system lives",
+      unit: "s",
+      text: "step Δ",
       min: 0.01,
       max: 0.2,
       step: 0.005,
@@ -86,7 +90,7 @@ function render({ model, el }) {
     const state = stateOf(model);
     const values = valuesOf(state);
     refreshers.forEach((refresh) => refresh());
-    const text = clock.playing ? "" : describe(state, values);
+    const text = clock.playing ? CAPTION : describe(state, values);
     shell.show({ markup: draw(state, shell.width(), values), text, values: shownOf(values), table: tableOf(values) });
   };
   const changed = clock.onChange;

@@ -1,10 +1,10 @@
-// One S4D system with three modes a_n = −½ + iπn, held for a step Δ (zero-order hold), and one input, read two ways.
+// One S4D system with four modes a_n = −½ + iπn, held for a step Δ (zero-order hold), and one input, read two ways.
 // Recurrence: x ← Ā x + B̄ u_k, y_k = 2 Re Σ C_n x_n.   Convolution: y_k = Σ_j K_j u_{k−j}, K_j = 2 Re Σ C_n B̄_n Ā_n^j.
 import { add, complex, exponential, multiply, phi1, times } from "./complex.mjs";
 
 export const SAMPLES = 200;
 
-const WEIGHTS = [0.45, 0.8, 0.5];
+const WEIGHTS = [0.12, 0.6, 0.5, 0.3];
 
 // A hill, a block and a burst of waves.
 export const inputAt = (k) => {

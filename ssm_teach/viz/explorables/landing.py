@@ -10,7 +10,7 @@ __all__ = ["Landing"]
 
 
 class Landing(Explorable):
-    """An input, and its answer by three S4D modes −½ + iπn: states that turn, and a kernel laid over the past.
+    """An input, and its answer by four S4D modes −½ + iπn: states that turn, and a kernel laid over the past.
 
     Args:
         delta: Step Δ, seconds, 0.01 to 0.2.

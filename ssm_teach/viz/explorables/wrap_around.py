@@ -32,7 +32,11 @@ class WrapAround(Explorable):
     input = traitlets.Unicode("ramp").tag(sync=True)
 
     def __init__(self, *, length=32, pad=8, decay=0.9, input="ramp"):
-        for argument, given, low, high in [("length", length, 8, 64), ("pad", pad, 0, length), ("decay", decay, 0.5, 1)]:
+        for argument, given, low, high in [
+            ("length", length, 8, 64),
+            ("pad", pad, 0, length),
+            ("decay", decay, 0.5, 1),
+        ]:
             require(low <= given <= high, f"WrapAround: {argument} must lie in {low} to {high}; got {given}")
         chosen = choose("WrapAround", "input", input, ["pulse", "ramp", "noise"])
         super().__init__(length=length, pad=pad, decay=decay, input=chosen)
