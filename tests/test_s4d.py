@@ -200,6 +200,12 @@ def test_one_seed_gives_one_layer_in_either_precision():
         assert torch.equal(value, layers[1][name].float())
 
 
+def test_parameters_and_states_are_made_where_they_are_asked_for():
+    layer = S4D(4, 8, device="meta")
+    tensors = [*layer.parameters(), layer.initial_state(2), layer.kernel(9)]
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+
+
 def test_float32_kernel_keeps_its_accuracy_over_16384_positions():
     torch.manual_seed(0)
     layer = S4D(4, 32, init="inv")  # the highest frequencies turn through 10⁶ radians
