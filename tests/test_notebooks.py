@@ -172,7 +172,8 @@ def plain(book):
     "expected",
     [
         "Text with $x_k$, (1.2), [(2.1)](02-two.ipynb), Figure 1.2, Picture 1.1, [Second",
-        "[here](../book/notes.md), chapter 9, A heading,\nthat, Theorem 1.1, ZOH, held, `Tab`,\n`lfilter`, code `{eq}` and ``{doc}`x` ``.",
+        "[here](../book/notes.md), chapter 9, S4 (planned), A heading,",
+        "that, Theorem 1.1, ZOH, held, `Tab`,\n`lfilter`, code `{eq}` and ``{doc}`x` ``.",
         "One (2001) and (One, 2001; One and Two, 2002; Many et al., 2003).",
         "See [two](02-two.ipynb), [notes](../book/notes.md), ![](../book/_static/x.png), [out](https://a.org/b.md).",
         "$$\n\\begin{split}\na = 1 \\\\\nb = 2\n\\end{split}\n\\tag{1.1}\n$$",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jupytext
 import yaml
+from chapter_map import PARTS
 from pybtex.database import Person, parse_file
 
 __all__ = ["Book", "translate"]
@@ -364,9 +365,10 @@ _PYTHON_ROLES = {"func", "class", "meth", "mod", "data", "attr", "exc", "obj", "
 
 
 def _planned(stem: str) -> str:
-    """A chapter that is not written yet has a number, and no page."""
+    """Name a chapter that is not written yet as the pages do."""
     number = re.match(r"\d+", stem)
-    return f"chapter {int(number[0])}" if number else stem
+    short = {chapter.number: chapter.short for chapters in PARTS.values() for chapter in chapters}
+    return f"chapter {int(number[0])}, {short[int(number[0])]} (planned)" if number else stem
 
 
 def _reference(title: str | None, target: str, stem: str, book: Book) -> str:
