@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -337,3 +338,16 @@ def test_the_first_cell_says_what_to_do_where_there_is_nothing(tmp_path):
 def test_the_address_comes_from_the_books_settings(book):
     (book / "_config.yml").write_text("repository:\n  url: https://example.org/book\n")
     assert "REPOSITORY = 'https://example.org/book'" in generator.notebooks(book)["02-two.ipynb"]
+
+
+@pytest.mark.book
+def test_equations_have_the_numbers_of_the_built_pages():
+    pages = list((ROOT / "_build" / "html" / "book").glob("[0-9]*.html"))
+    if not pages:
+        pytest.skip("the book is not built; run `make book`")
+    marks = Book.read(ROOT / "book").marks
+    for page in pages:
+        shown = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select("div.math[id^=equation-]")
+        numbers = {div["id"].removeprefix("equation-"): div.select_one(".eqno").text.rstrip("#\n ") for div in shown}
+        numbers = {label: re.sub(r"[^\d.()]", "", number) for label, number in numbers.items()}
+        assert numbers == {label: marks[label].text for label in numbers}
