@@ -79,6 +79,14 @@ def silence_thebe(app, config):
     """Disconnect sphinx-thebe, always loaded by Jupyter Book: its script fails on every page and names another host."""
     for listeners in app.events.listeners.values():
         listeners[:] = [one for one in listeners if not one.handler.__module__.startswith("sphinx_thebe")]
+    app.registry.css_files[:] = [one for one in app.registry.css_files if one[0] != "sphinx-thebe.css"]
+
+
+def repair_roles(app, pagename, templatename, context, doctree):
+    """Drop two roles of the bibliography: a list that owns no list items, and a role that ARIA has withdrawn."""
+    body = context.get("body", "")
+    body = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    context["body"] = body.replace(' role="doc-biblioentry"', "")
 
 
 def copy_assets(app, exception):
@@ -109,5 +117,6 @@ def setup(app):
     app.connect("config-inited", settle)
     app.connect("config-inited", silence_thebe, priority=900)
     app.connect("html-page-context", dress, priority=600)
+    app.connect("html-page-context", repair_roles)
     app.connect("build-finished", copy_assets)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -54,8 +54,9 @@ def chromium() -> str | None:
 def pytest_generate_tests(metafunc):
     """A test that takes `built_page` runs once for every page of the book: its address relative to the book's root."""
     if "built_page" in metafunc.fixturenames:
-        found = [] if why_not_built() else [path for path in HTML.rglob("*.html") if "_static" not in path.parts]
-        names = sorted(path.relative_to(HTML).as_posix() for path in found)
+        found = [] if why_not_built() else [path.relative_to(HTML) for path in HTML.rglob("*.html")]
+        # index.html only leads on to the landing page, book/index.html.
+        names = sorted(path.as_posix() for path in found if path.parts[0] not in ("_static", "index.html"))
         metafunc.parametrize("built_page", names or ["not-built"])
 
 
@@ -106,7 +107,7 @@ def problems() -> list[str]:
 
 
 @pytest.fixture
-def open_page(browser, site, problems):
+def open_page(browser, site, guard, problems):
     """A function that opens a guarded page; its options are those of a Playwright browser context."""
     contexts = []
 
@@ -126,9 +127,13 @@ def page(open_page):
     return open_page()
 
 
-def guard(context, site, problems):
-    """Open a page that cannot leave `site`, and note in `problems` each attempt to, and each error."""
+@pytest.fixture(scope="session")
+def guard():
+    """A function that opens a page which cannot leave `site`, and notes in `problems` each attempt and each error."""
+    return open_guarded_page
 
+
+def open_guarded_page(context, site, problems):
     def pass_or_abort(route):
         url = route.request.url
         if url.startswith((f"{site}/", "data:", "blob:")):
@@ -142,6 +147,7 @@ def guard(context, site, problems):
 
     context.route("**/*", pass_or_abort)
     page = context.new_page()
+    page.set_default_timeout(120_000)  # a loaded machine is not a defect of the page
     page.on("console", lambda message: note("console", message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: note("page error", error))
     page.on("response", lambda reply: note(reply.status, reply.url) if reply.status >= 400 else None)
