@@ -261,6 +261,12 @@ def test_phi1_is_accurate_for_every_size_and_angle(magnitude, angle):
     assert abs(complex(phi1(tensor(z))) - exact) <= 6e-16 * size
 
 
+def test_series_and_quotient_of_phi1_meet_without_a_seam():
+    z = np.multiply.outer(np.linspace(0.4, 0.6, 21), np.exp(1j * np.linspace(-np.pi, np.pi, 13))).ravel()
+    exact = [complex(mpmath.expm1(mpmath.mpc(z_n)) / mpmath.mpc(z_n)) for z_n in z]
+    np.testing.assert_allclose(phi1(z), exact, rtol=6e-16)
+
+
 @given(magnitude=st.floats(-300, 1), sign=st.sampled_from([-1.0, 1.0]))
 def test_phi1_of_a_real_number_is_correct_to_the_last_digits(magnitude, sign):
     z = sign * 10**magnitude
