@@ -96,7 +96,7 @@ const landing = ({ plane, output }, values) => {
   const [x, y] = [output.x(values.sample), output.y(tip.re)];
   return (
     circle(plane.x(-tip.im), y, 4, "x-tip") +
-    circle(x, y, 7.5, "x-landing") +
+    circle(x, y, 7.5, "x-arrived") +
     circle(x, y, 4, "x-tip") +
     label(output.left + output.width, output.top + output.height + 16, "time →", "x-axis", "end")
   );
