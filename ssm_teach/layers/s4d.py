@@ -48,14 +48,10 @@ def initial_A(init: str, N: int) -> np.ndarray:
     if init == "real":
         return -(n + 1.0)
     if init == "legs":
-        return -0.5 + 1j * np.linalg.eigvalsh(-1j * _legs_skew_part(M))[::-1][:N]
+        root = np.sqrt(2 * np.arange(M) + 1)
+        lower = -np.tril(np.outer(root, root), -1) / 2  # S below its diagonal, all that eigvalsh reads
+        return -0.5 + 1j * np.linalg.eigvalsh(-1j * lower)[::-1][:N]
     return -0.5 + 1j * (np.pi * n if init == "lin" else M / np.pi * (M / (2 * n + 1) - 1))
-
-
-def _legs_skew_part(M: int) -> np.ndarray:
-    """S of A_LegS + PPᵀ = −½I + S: −½√((2n+1)(2k+1)) below the diagonal, its negative above."""
-    root = np.sqrt(2 * np.arange(M) + 1)
-    return -0.5 * (np.tril(np.outer(root, root), -1) - np.triu(np.outer(root, root), 1))
 
 
 class S4D(SequenceLayer):
