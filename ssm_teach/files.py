@@ -31,7 +31,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     path = Path(path)
     with _clear_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        temporary = path.with_name(f".{path.name}.part")
         try:
             _write_through(temporary, data)
             os.replace(temporary, path)

@@ -33,24 +33,22 @@ class _Shown:
     def __init__(self, bar: Progress, task, epochs: int, steps: int, batch_size: int):
         self.bar, self.task, self.epochs, self.steps, self.batch_size = bar, task, epochs, steps, batch_size
         self.first_step, self.first_time = None, time.monotonic()
+        self.rate, self.left = 0.0, 0
 
     def step(self, epoch: int, step: int, sums: dict) -> None:
         """After each update; ``sums`` are those of the epoch so far."""
         if self.first_step is None:  # a resumed run starts at a later step, and its speed is that from there on
             self.first_step, self.first_time = step, time.monotonic()
         seen = {"loss": sums["loss"] / sums["count"], "accuracy": sums["correct"] / sums["count"]}
-        self.last_step = step
-        self.bar.update(self.task, completed=step, epoch=epoch + 1, rate=self._rate(step), **seen)
+        elapsed = time.monotonic() - self.first_time
+        self.rate = (step - self.first_step) * self.batch_size / elapsed if elapsed > 0 else 0.0
+        self.left = (self.steps - step) * self.batch_size
+        self.bar.update(self.task, completed=step, epoch=epoch + 1, rate=self.rate, **seen)
 
     def epoch(self, line: dict) -> None:
         """After each epoch, with its line of metrics."""
-        rate = self._rate(self.last_step)
-        left = (self.steps - self.last_step) * self.batch_size / rate if rate else 0.0
+        seconds = f"{self.left / self.rate:.0f} s left" if self.rate else ""
         self.bar.console.print(
             f"epoch {line['epoch']}/{self.epochs}  loss {line['loss']:.4f}  accuracy {line['accuracy']:.2%}  "
-            f"validation {line['validation_accuracy']:.2%}  {rate:.0f} sequences/s  {left:.0f} s left"
+            f"validation {line['validation_accuracy']:.2%}  {self.rate:.0f} sequences/s  {seconds}"
         )
-
-    def _rate(self, step: int) -> float:
-        elapsed = time.monotonic() - self.first_time
-        return (step - self.first_step) * self.batch_size / elapsed if elapsed > 0 else 0.0

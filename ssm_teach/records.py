@@ -49,7 +49,7 @@ def load_records() -> dict[str, dict]:
 
 
 def load_reported() -> list[dict]:
-    """Accuracies that others reported: task, options, layer and its options, accuracy as a fraction, source."""
+    """Accuracies that others reported, as fractions: task and its options, layer, the model's own name, source."""
     path = RESULTS / f"{REPORTED}.json"
     return read_json(path)["reported"] if path.exists() else []
 
@@ -183,6 +183,7 @@ def _row(name: str, record: dict) -> list[str]:
         "; ".join(
             f"{100 * other['accuracy']:.1f} {other['model']} ({other['source']})"
             for other in load_reported()
-            if other["layer"] == settings["layer"] and other["task"].items() <= task.items()
+            if (other["task"], other["layer"]) == (task["name"], settings["layer"])
+            and other["options"].items() <= task.items()
         ),
     ]

@@ -7,12 +7,12 @@ A run is a folder, ``runs/NAME/``:
 - ``checkpoints/``: see `ssm_teach.checkpoints`
 - ``record.json``, ``record.png``, ``record.svg``: when it is done, see `ssm_teach.records`
 
-Resuming is exact because nothing depends on history that is not in the checkpoint: the order of the examples is a function
-of (seed, epoch), random numbers of (seed, step), the learning rate of the step. On a CPU with the same number of threads
-the weights of a killed and resumed run are those of an uninterrupted one, bit for bit.
+Resuming is exact because nothing depends on history that is not in the checkpoint: the order of the examples is a
+function of (seed, epoch), random numbers of (seed, step), the learning rate of the step. On a CPU with the same number
+of threads the weights of a killed and resumed run are those of an uninterrupted one, bit for bit.
 
-Optimisation is the usual one for these models: AdamW, linear warm-up then a cosine to zero, clipped gradients, and for the
-layers' own parameters (A, B, C, Δ) a smaller learning rate without weight decay (Gu, Goel and Ré 2022).
+Optimisation is the usual one for these models: AdamW, linear warm-up then a cosine to zero, clipped gradients, and for
+the layers' own parameters (A, B, C, Δ) a smaller learning rate without weight decay (Gu, Goel and Ré 2022).
 """
 
 import hashlib
@@ -71,28 +71,34 @@ def train(
         settings.batch_size <= len(task.train),
         f"train: batch_size must be at most the {len(task.train)} training examples; got {settings.batch_size}",
     )
-    folder = _new_folder(Path(runs), name, f"{settings.task_options.get('dataset', settings.task)}-{settings.layer}")
-    write_json(
-        folder / "settings.json",
-        {"settings": asdict(settings), "record": record, "command": settings.command(), **records.provenance()},
-    )
-    return _Run(folder, settings, task, quiet).to_the_end()
+    accelerator = _accelerator(settings)
+    folder = None
+    if accelerator.is_main_process:
+        default = f"{settings.task_options.get('dataset', settings.task)}-{settings.layer}"
+        folder = _new_folder(Path(runs), name, default)
+        start = {"record": record, "command": settings.command(), **records.provenance()}
+        write_json(folder / "settings.json", {"settings": asdict(settings), **start})
+    folder = _agreed(folder, accelerator)
+    return _Run(folder, settings, task, accelerator, quiet).to_the_end()
 
 
 def resume(run: str | Path, *, runs: Path = Path("runs"), quiet: bool = False) -> dict:
     """Go on with a run that was stopped, from its newest undamaged checkpoint, and return its record."""
     folder = find_run(run, runs)
     settings = _read_settings(folder)
-    return _Run(folder, settings, tasks.load(settings.task, **settings.task_options), quiet).to_the_end()
+    task = tasks.load(settings.task, **settings.task_options)
+    return _Run(folder, settings, task, _accelerator(settings), quiet).to_the_end()
 
 
 def evaluate(run: str | Path, split: str = "test", *, runs: Path = Path("runs")) -> dict:
     """Loss and accuracy of a run's newest checkpoint on a split of its task: ``{"step", "loss", "accuracy"}``."""
     choose("evaluate", "split", split, ("train", "validation", "test"))
     folder = find_run(run, runs)
-    this = _Run(folder, _read_settings(folder), None, quiet=True)
-    this.restore()
-    return {"step": this.progress["step"], **this.measure(getattr(this.task, split))}
+    settings = _read_settings(folder)
+    task = tasks.load(settings.task, **settings.task_options)
+    this = _Run(folder, settings, task, _accelerator(settings), quiet=True)
+    this.load_checkpoint()
+    return {"step": this.progress["step"], **this.measure(getattr(task, split))}
 
 
 def load_model(run: str | Path, *, runs: Path = Path("runs")) -> tuple[SequenceModel, tasks.Task]:
@@ -153,14 +159,11 @@ def find_run(run: str | Path, runs: Path = Path("runs")) -> Path:
 class _Run:
     """One run in this process: model, optimiser, and the counters and sums that a checkpoint keeps."""
 
-    def __init__(self, folder: Path, settings: Settings, task: tasks.Task | None, quiet: bool):
-        self.folder, self.settings = folder, settings
-        self.task = task or tasks.load(settings.task, **settings.task_options)
-        self.accelerator = _accelerator(settings)
-        self.quiet = quiet or not self.accelerator.is_main_process
-        self.steps_per_epoch = (
-            len(self.task.train) // settings.batch_size
-        )  # the incomplete batch waits for another epoch
+    def __init__(self, folder: Path, settings: Settings, task: tasks.Task, accelerator, quiet: bool):
+        self.folder, self.settings, self.task, self.accelerator = folder, settings, task, accelerator
+        self.quiet = quiet or not accelerator.is_main_process
+        # An incomplete last batch is left out; the next epoch's order is another, so nothing is left out for ever.
+        self.steps_per_epoch = len(task.train) // settings.batch_size
         self.steps = self.steps_per_epoch * settings.epochs
         model = build_model(settings, self.task)
         self.parameters = sum(p.numel() for p in model.parameters())
@@ -180,16 +183,22 @@ class _Run:
                 f"resume: run {self.folder.name} is finished; see it with: ssm-teach evaluate {self.folder.name}"
             )
         try:
-            if (self.folder / "checkpoints").exists():
-                self.restore()
-            else:
-                self.save()
+            self.start()
             with show_progress(self.settings.epochs, self.steps, self.settings.batch_size, self.quiet) as shown:
                 for epoch in range(self.progress["step"] // self.steps_per_epoch, self.settings.epochs):
                     self.one_epoch(epoch, shown)
             return self.finish()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"train: interrupted at step {self.progress['step']}; {self._way_on()}") from None
+
+    def start(self) -> None:
+        """From the newest checkpoint, forgetting the metrics written after it; or from the beginning."""
+        if checkpoints.newest_step(self.folder / "checkpoints") is None:
+            self.save()
+            return
+        self.load_checkpoint()
+        if self.accelerator.is_main_process:
+            _keep_metrics_up_to(self.progress["step"], self.folder / "metrics.jsonl")
 
     def one_epoch(self, epoch: int, shown) -> None:
         """The rest of an epoch, which is all of it unless the run was resumed in its middle."""
@@ -229,7 +238,7 @@ class _Run:
         self.optimizer.zero_grad()
         self.progress["step"] = step + 1
         for kept in ("window", "epoch"):
-            self.progress[kept] = {key: self.progress[kept][key] + sums[key] for key in sums}
+            self.progress[kept] = _add(self.progress[kept], sums)
 
     def end_epoch(self, epoch: int, shown) -> None:
         validation = self.measure(self.task.validation)
@@ -249,27 +258,34 @@ class _Run:
     @torch.no_grad()
     def measure(self, split: tasks.Split) -> dict:
         """Mean loss and accuracy on a split, each process measuring its share."""
-        self.model.eval()
-        sums, accelerator = _no_sums(), self.accelerator
+        accelerator = self.accelerator
+        model = accelerator.unwrap_model(self.model).eval()  # the wrapper for several devices waits for the others
+        loss, correct, count = 0.0, 0, 0
         for indices in torch.arange(accelerator.process_index, len(split), accelerator.num_processes).split(256):
             inputs, targets, mask = (None if x is None else x.to(accelerator.device) for x in split[indices])
             with accelerator.autocast():
-                logits = self.model(inputs, mask).float()
-            loss = F.cross_entropy(logits, targets, reduction="sum")
-            sums = _add(
-                sums, {"loss": float(loss), "correct": int((logits.argmax(1) == targets).sum()), "count": len(indices)}
-            )
-        return _means(self._over_processes(sums["loss"], sums["correct"], sums["count"]))
+                logits = model(inputs, mask)
+            loss += float(F.cross_entropy(logits.float(), targets, reduction="sum"))
+            correct += int((logits.argmax(1) == targets).sum())
+            count += len(indices)
+        return _means(self._over_processes(loss, correct, count))
 
     def finish(self) -> dict:
         """Measure on the test split, and write the record and its picture."""
         test = self.measure(self.task.test)
         if not self.accelerator.is_main_process:
             return {}
-        started = read_json(self.folder / "settings.json")
+        record = self.record(test)
+        if name := _read_start(self.folder)["record"]:
+            records.save_record(record, records.RESULTS, name)
+        records.save_record(record, self.folder, "record")
+        return record
+
+    def record(self, test: dict) -> dict:
+        """What was run, how, by what, and what came out."""
+        settings, task, started = self.settings, self.task, _read_start(self.folder)
         lines = [json.loads(line) for line in (self.folder / "metrics.jsonl").read_text().splitlines()]
-        settings, task = self.settings, self.task
-        record = {
+        return {
             "kind": "training run",
             "name": started["record"] or self.folder.name,
             "task": {
@@ -293,10 +309,6 @@ class _Run:
             "device": records.device_in_words(self.accelerator.device, self.accelerator.num_processes),
             **{key: started[key] for key in ("command", "commit", "versions", "system")},
         }
-        if started["record"]:
-            records.save_record(record, records.RESULTS, started["record"])
-        records.save_record(record, self.folder, "record")
-        return record
 
     # ---- what outlives the process ----------------------------------------------------------------------------------
 
@@ -308,14 +320,11 @@ class _Run:
             checkpoints.save(self.folder / "checkpoints", model, self.optimizer, kept)
         self.accelerator.wait_for_everyone()
 
-    def restore(self) -> None:
-        """Go back to the newest undamaged checkpoint, and take back the metrics written after it."""
+    def load_checkpoint(self) -> None:
         checkpoint = checkpoints.latest(self.folder / "checkpoints", say=lambda text: self.quiet or print(text))
         self.accelerator.unwrap_model(self.model).load_state_dict(checkpoint.weights)
         checkpoints.restore_optimizer(self.optimizer, checkpoint.optimizer)
         self.progress, self.started = checkpoint.progress, time.monotonic()
-        if self.accelerator.is_main_process:
-            _keep_metrics_up_to(self.progress["step"], self.folder / "metrics.jsonl")
 
     def log(self, line: dict) -> None:
         if self.accelerator.is_main_process:
@@ -342,10 +351,10 @@ class _Run:
             )
 
     def _way_on(self) -> str:
-        kept = sorted((self.folder / "checkpoints").glob("step-*"))
-        if not kept:
+        step = checkpoints.newest_step(self.folder / "checkpoints")
+        if step is None:
             return "no checkpoint was written yet"
-        return f"the checkpoint of step {int(kept[-1].name[5:])} is kept; continue with: ssm-teach resume {self.folder.name}"
+        return f"the checkpoint of step {step} is kept; continue with: ssm-teach resume {self.folder.name}"
 
 
 def _accelerator(settings: Settings):
@@ -392,14 +401,31 @@ def _new_folder(runs: Path, name: str | None, default: str) -> Path:
             number += 1
 
 
+def _agreed(folder: Path | None, accelerator) -> Path:
+    """The folder that the first process made, in every process."""
+    from accelerate.utils import broadcast_object_list
+
+    return broadcast_object_list([folder])[0] if accelerator.num_processes > 1 else folder
+
+
+def _read_start(folder: Path) -> dict:
+    """What was written down when the run began: its settings, and where it comes from."""
+    start = read_json(folder / "settings.json")
+    require(isinstance(start, dict) and "settings" in start, f"resume: {folder / 'settings.json'} holds no settings")
+    return start
+
+
 def _read_settings(folder: Path) -> Settings:
-    return Settings.from_dict(read_json(folder / "settings.json")["settings"])
+    return Settings.from_dict(_read_start(folder)["settings"])
 
 
 def _keep_metrics_up_to(step: int, path: Path) -> None:
     """Drop the lines of steps that will be done again, and a last line that was cut short."""
     whole = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    kept = [line for line in whole if line.endswith(b"\n") and json.loads(line)["step"] <= step]
+    try:
+        kept = [line for line in whole if line.endswith(b"\n") and json.loads(line)["step"] <= step]
+    except (ValueError, KeyError) as error:
+        raise UserError(f"resume: {path} is damaged ({error}); start the run anew under another name") from None
     if kept != whole:
         write_atomically(path, b"".join(kept))
 

@@ -167,7 +167,7 @@ def _logistic_regression(task: Task) -> dict:
         fits.append((fit.score((x_validation - mean) / std, y_validation), C, fit))
     _, C, best = max(fits, key=lambda f: f[:2])
     return {
-        "kind": f"logistic regression on the pixels (C = {C:g}, chosen on the validation split, at most 100 iterations)",
+        "kind": f"logistic regression on the pixels (C = {C:g} chosen on the validation split; at most 100 iterations)",
         "accuracy": float(best.score((x_test - mean) / std, y_test)),
         "train_examples": len(y),
     }
