@@ -145,6 +145,19 @@ class AgreeingSymbol(sp.Symbol):
     __sub__ = __rsub__ = __add__ = __radd__ = lambda *_: sp.S.Zero
 
 
+class VanishingSymbol(sp.Symbol):
+    """Cannot be evaluated anywhere, and is nothing as soon as something is subtracted from it."""
+
+    __eq__ = sp.Symbol.__eq__
+    __hash__ = sp.Symbol.__hash__
+    __sub__ = __rsub__ = __add__ = __radd__ = lambda *_: sp.S.Zero
+
+    def subs(self, *_, **__):
+        return self
+
+    xreplace = subs
+
+
 class AgreeingString(str):
     __eq__ = _yes
     __hash__ = str.__hash__
@@ -273,7 +286,8 @@ def test_a_formula_is_right_in_every_form(same):
 
 
 CHEATS_AT_A_FORMULA = [
-    1 + a * dt, sp.nan, sp.zoo, sp.oo, sp.Eq(a, a), sp.true, "exp(a*dt)", AgreeingSymbol("a"), Agrees(), 1.0,
+    1 + a * dt, sp.nan, sp.zoo, sp.oo, sp.Eq(a, a), sp.true, "exp(a*dt)",
+    VanishingSymbol("q"), AgreeingSymbol("a"), Agrees(), 1.0,
     [sp.exp(a * dt)], sp.Matrix([sp.exp(a * dt)]), sp.exp(a * sp.Symbol("Delta")),
     sp.exp(a * dt) + sp.Rational(1, 10**20), sp.Symbol("q"), AgreeingSymbol("a") + sp.exp(a * dt), sp.exp,
     sp.Function("f")(a), lambda: sp.exp(a * dt), sp.exp(a * dt).series(a, 0, 9),
@@ -397,6 +411,13 @@ def test_laws_accept_every_answer_that_obeys_them_and_no_other():
 def test_laws_see_a_plain_number_only():
     negative = define(-1.0, wrong=1.0, laws={"x < 0": lambda x: bool(x < 0)})
     assert refused(negative, AgreeingFloat(1.0))
+
+
+def test_nothing_that_is_not_a_number_obeys_a_law():
+    bounded = define(-1.0, wrong=1.0, laws={"x must not be positive": lambda x: not x > 0})
+    assert judge(bounded, -5.0) is None
+    assert "not a number" in judge(bounded, np.nan)
+    assert "infinite" in judge(bounded, -np.inf)
 
 
 def test_a_law_of_a_function_sees_its_inputs():
