@@ -188,11 +188,12 @@ def wait_for(live, condition):
 
 
 def touch(page, points):
-    """Drag one finger along the points."""
+    """Drag one finger along the points, and let it rest at the last: lifted in motion it flings, which eats the next tap."""
     session = page.context.new_cdp_session(page)
     kinds = ["touchStart"] + ["touchMove"] * (len(points) - 1)
     for kind, (x, y) in zip(kinds, points, strict=True):
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    page.wait_for_timeout(400)
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
