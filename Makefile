@@ -30,7 +30,7 @@ test: $(READY)  ## Run every test (browser tests need `make book` first, and Chr
 	$(BIN)/python -m pytest
 
 lab: $(READY)  ## Open the chapters as notebooks in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir notebooks
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
 
 check: $(READY)  ## Format, lint, generated files in step
 	$(BIN)/ruff format --check .
