@@ -67,9 +67,9 @@ const addControls = (shell, model) => [
     step: 0.01,
     nudge: 0.05,
     marks: [
-      [0, "forward Euler"],
+      [0, "forward"],
       [0.5, "bilinear"],
-      [1, "backward Euler"],
+      [1, "backward"],
     ],
     shownBy: () => (model.get("method") === "zoh" ? "disabled" : "shown"),
   }),

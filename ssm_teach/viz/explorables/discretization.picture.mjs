@@ -228,9 +228,9 @@ export const describe = (state, values = valuesOf(state)) => {
 };
 
 const keyEntries = ({ method }) => [
-  [(x, y) => region(boxPath(x, y - 9, 22, 11), "x-left") + line(x + 22, y - 9, x + 22, y + 2, "x-edge"), "left half plane and where it lands"],
+  [(x, y) => region(boxPath(x, y - 9, 22, 11), "x-left") + line(x + 22, y - 9, x + 22, y + 2, "x-edge"), "left half plane and its image"],
   [(x, y) => line(x, y - 4, x + 22, y - 4, "x-unit"), "edge of stability, |z| = 1"],
-  [(x, y) => crossMark(x + 11, y - 4, 4.5, "x-pole"), "pole and discrete answer"],
+  [(x, y) => crossMark(x + 11, y - 4, 4.5, "x-pole"), "discrete"],
   [(x, y) => circle(x + 5, y - 4, 4, "x-exact-ring") + line(x + 12, y - 4, x + 22, y - 4, "x-exact"), "exact"],
   ...(method === "zoh" ? [[(x, y) => line(x, y - 4, x + 22, y - 4, "x-nyquist"), "aliasing begins, π/Δ"]] : []),
 ];

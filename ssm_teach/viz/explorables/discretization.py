@@ -30,13 +30,13 @@ class Discretization(Explorable):
 
     system = traitlets.Unicode("oscillator").tag(sync=True)
     method = traitlets.Unicode("gbt").tag(sync=True)
-    delta = traitlets.Float(0.5).tag(sync=True)
-    alpha = traitlets.Float(0.5).tag(sync=True)
+    delta = traitlets.Float(0.1).tag(sync=True)
+    alpha = traitlets.Float(0.0).tag(sync=True)
     pole_re = traitlets.Float(-0.5).tag(sync=True)
     pole_im = traitlets.Float(2.5).tag(sync=True)
     mode = traitlets.Int(1).tag(sync=True)
 
-    def __init__(self, *, delta=0.5, alpha=0.5, method="gbt", system="oscillator", pole=-0.5 + 2.5j, mode=1):
+    def __init__(self, *, delta=0.1, alpha=0.0, method="gbt", system="oscillator", pole=-0.5 + 2.5j, mode=1):
         bounds = [("delta", delta, 0.001, 10), ("alpha", alpha, 0, 1), ("mode", mode, 0, 8)]
         bounds += [("pole's real part", complex(pole).real, -6, 2), ("pole's imaginary part", complex(pole).imag, 0, 4)]
         for argument, given, low, high in bounds:

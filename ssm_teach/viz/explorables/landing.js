@@ -75,8 +75,8 @@ const addControls = (shell, model, clock) => {
       step: 0.005,
       nudge: 0.005,
       marks: [
-        [0.01, "slow, long memory"],
-        [0.2, "fast, short memory"],
+        [0.01, "long memory"],
+        [0.2, "short memory"],
       ],
     }),
   ];
