@@ -1,0 +1,30 @@
+"""Chapter 19: its claims turn red when the layer, a carried state or the choice of timescales is spoiled."""
+
+import pytest
+
+from ssm_teach.claims import ClaimError
+
+# Claim → what is changed in the chapter's code. Each change is a mistake that somebody has made in earnest.
+SPOILED = {
+    "conjugate-pair-is-a-rotation": ("sp.Matrix([[2 * p, -2 * q]])", "sp.Matrix([[2 * p, 2 * q]])"),
+    "s4d-kernel": ("weights_of_modes = C * B_bar", "weights_of_modes = C"),
+    "page-layer-equals-package": (
+        'for name in ("log_neg_real", "imag", "C", "D")',
+        'for name in ("log_neg_real", "imag", "D")',
+    ),
+    "s4d-parallel-equals-steps": ("return 2 * (C * x).sum(-1).real", "return (C * x).sum(-1).real"),
+    "s4d-parallel-equals-chunks": ("y, state = layer(part, state=state,", "y, _ = layer(part, state=state,"),
+    "s4d-is-always-stable": (
+        "torch.complex(-torch.exp(self.log_neg_real), self.imag)",
+        "torch.complex(-self.log_neg_real, self.imag)",
+    ),
+    "layer-mixes-times-block-mixes-channels": ("lambda u: block._finish(u, u)", "lambda u: block(u)"),
+}
+
+
+@pytest.mark.parametrize("claim", SPOILED)
+def test_claim_holds_as_printed_and_turns_red_when_its_code_is_spoiled(run_chapter, claim):
+    assert run_chapter("models", until=claim) == [claim]
+    old, new = SPOILED[claim]
+    with pytest.raises(ClaimError, match=f"claim {claim} fails"):
+        run_chapter("models", replace={old: new}, until=claim)
