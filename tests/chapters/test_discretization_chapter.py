@@ -14,7 +14,7 @@ SPOILED = {
     "gbt": ("A2 * ((1 - alpha) * old + alpha * new)", "A2 * (alpha * old + (1 - alpha) * new)"),
     "local-error": ("a**3 / 12", "a**3 / 6"),
     "foh-weights": ("(1 + (z - 1) * sp.exp(z)) / z**2", "(1 - (z - 1) * sp.exp(z)) / z**2"),
-    "foh-exact": ("march(A_bar, B_old, B_new, steps) - solve", "march(A_bar, B_new, B_old, steps) - solve"),
+    "foh-exact": ("march(A_bar, B_old, B_new, steps)\n    -", "march(A_bar, B_new, B_old, steps)\n    -"),
     "stability-identity": ("(2 * alpha - 1) * (sigma**2", "(1 - 2 * alpha) * (sigma**2"),
     "half-plane-disc": ("on_axis - (1 - 1 / (2 * alpha))", "on_axis - (1 - 1 / alpha)"),
     "stable-out-stable-in": ("{alpha: 1, a: 1, Delta: 3}", "{alpha: 1, a: -1, Delta: 3}"),
@@ -23,7 +23,7 @@ SPOILED = {
     "midpoint-entry": ("shift=0.5)", "shift=-0.5)"),
     "tustin-output": ("(C2 * B_bil)[0] / 2", "(C2 * B_bil)[0]"),
     "mamba-skip": ("correction=-0.5", "correction=0.5"),
-    "scipy-agrees": ('"euler": "euler",', '"euler": "backward_diff",'),
+    "scipy-agrees": ("else ours\n    weight", 'else "euler"\n    weight'),
     "aliasing": ("omega + 2 * sp.pi / Delta", "omega + sp.pi / Delta"),
     "gate-zoh": ("softplus = sp.log(1 + sp.exp(v))", "softplus = sp.log(1 + sp.exp(-v))"),
 }
