@@ -29,7 +29,7 @@ def _is_static() -> bool:
 
 
 class Explorable(anywidget.AnyWidget):
-    """A figure to move, computed in the browser. Subclasses give ``name``, ``keys`` and a trait for each key."""
+    """A figure to move, computed in the browser. Subclasses give ``name``, ``keys_shown`` and a trait a key."""
 
     name: ClassVar[str]
     keys_shown: ClassVar[tuple[str, ...]]
