@@ -40,7 +40,7 @@ SPOILED = {
     "gradient-is-a-correlation": ("causal_conv(values, g.flip(0)).flip(0)", "causal_conv(values, g)"),
     "stored-exponent-keeps-timescale": (
         "exponents.to(torch.bfloat16).double().numpy()",
-        "torch.log(torch.exp(exponents).to(torch.bfloat16).double()).numpy() - 1e-12",
+        "torch.log(torch.exp(exponents).to(torch.bfloat16).double()).clamp(max=-1e-9).numpy()",
     ),
     "cut-kernel-error": ("causal_conv(u, K[:M])", "causal_conv(u, K[: M - 1])"),
 }
