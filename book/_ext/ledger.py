@@ -183,7 +183,7 @@ def ledger_html(app, docname: str) -> str:
     claims = rows(app.env)
     lines = [counts_html(claims, summary(app.env)["equations"])]
     body = "".join(row_html(claim, chapter_link(app, docname, claim), app.env) for claim in claims)
-    headings = "".join(f'<th scope="col">{name}</th>' for name in ("Claim", "Verdict", "Evidence", "Source"))
+    headings = "".join(f'<th scope="col">{name}</th>' for name in ("Claim", "Verdict", "Evidence"))
     lines.append(
         '<div class="ssm-table" role="region" aria-label="Every claim of the book" tabindex="0">'
         f'<table class="table ssm-ledger"><thead><tr>{headings}</tr></thead><tbody>{body}</tbody></table></div>'
@@ -216,13 +216,13 @@ def row_html(claim: dict, href: str, env) -> str:
     number = ".".join(map(str, title.get("secnumber") or ()))
     chapter = html.escape(f"{number} {title.astext()}".strip())
     evidence = "exactly 0" if claim["kind"] == "symbolic" else f"{claim['residual']:.1e} ≤ {claim['tolerance']:.1e}"
-    verdict = typeset(claim["verdict"])
+    notes = [f"{chapter} · <code>{claim['id']}</code>", f"Source: {typeset(claim['source'])}"]
     if claim["counterexample"]:
-        verdict += f"<br><small>{typeset(claim['counterexample'])}</small>"
+        notes.append(f"Counterexample: {typeset(claim['counterexample'])}")
     return (
         f'<tr><th scope="row"><a href="{html.escape(href)}">{typeset(claim["statement"])}</a>'
-        f"<br><small>{chapter} · <code>{claim['id']}</code></small></th>"
-        f"<td>{verdict}</td><td>{claim['kind']}<br><small>{evidence}</small></td><td>{typeset(claim['source'])}</td></tr>"
+        f"<br><small>{'<br>'.join(notes)}</small></th>"
+        f"<td>{typeset(claim['verdict'])}</td><td>{claim['kind']}<br><small>{evidence}</small></td></tr>"
     )
 
 
