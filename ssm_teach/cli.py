@@ -40,7 +40,7 @@ RUNS = Path("runs")
 def main() -> None:
     """Run the command line and leave with its exit status."""
     try:
-        status = app(standalone_mode=False)
+        status = app(prog_name="ssm-teach", standalone_mode=False)
     except _UsageProblem as problem:
         context = getattr(problem, "ctx", None)
         _leave(f"{context.command_path if context else 'ssm-teach'}: {problem.format_message()}")

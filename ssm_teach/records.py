@@ -164,7 +164,8 @@ def print_report() -> None:
     table.add_column("reported elsewhere, %")
     for name, record in records.items():
         table.add_row(*_row(name, record))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    # In a file or a pipe there is no width to fit into, and a wrapped table is of no use to anyone.
+    Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 
 def _row(name: str, record: dict) -> list[str]:

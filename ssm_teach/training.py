@@ -65,6 +65,10 @@ def train(
     Raises: UserError: a wrong setting (before anything is written), a loss that is not finite, a full disk.
     KeyboardInterrupt: with a sentence on how to go on.
     """
+    require(
+        record is None or (record == Path(record).name and record not in ("", ".", "..", records.REPORTED)),
+        f"train: record must be a plain file name and not {records.REPORTED!r}; got {record!r}",
+    )
     task = tasks.load(settings.task, **settings.task_options)
     build_model(settings, task)  # a wrong option of the model shall leave no folder behind
     require(
