@@ -144,9 +144,9 @@ def train(
     name: Annotated[str | None, typer.Option(help="Name of the run, a new folder in runs/.")] = None,
     record: Annotated[str | None, typer.Option(help="Also keep the record as results/NAME.json.")] = None,
 ) -> None:
-    """Train a model. The defaults reach 97% on the digits in under a minute:
+    """Train a model, and leave a record of the run.
 
-    `ssm-teach train image --dataset digits --layer s4d`
+    The defaults suit the digits: `ssm-teach train image --dataset digits --layer s4d`
 
     A run can be stopped at any moment (Ctrl-C, a crash) and continued with `ssm-teach resume NAME`. On several devices:
     `accelerate launch -m ssm_teach train …`
