@@ -149,7 +149,7 @@ def train(
     The defaults suit the digits: `ssm-teach train image --dataset digits --layer s4d`
 
     A run can be stopped at any moment (Ctrl-C, a crash) and continued with `ssm-teach resume NAME`. On several devices:
-    `accelerate launch -m ssm_teach train …`
+    `torchrun --nproc-per-node 2 -m ssm_teach train …`
     """
     shortcuts = {"dataset": dataset, "reading": reading, "limit": limit}
     task_options = {key: value for key, value in shortcuts.items() if value is not None} | _pairs(task_option)

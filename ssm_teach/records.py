@@ -92,12 +92,11 @@ def device_in_words(device: torch.device, processes: int = 1) -> str:
     >>> device_in_words(torch.device("cpu"))  # doctest: +SKIP
     'CPU, 2 threads of 2 cores, AVX2'
     """
-    if device.type == "cuda":
-        return f"{processes} × {torch.cuda.get_device_name(device)}"
+    several = f"{processes} × " if processes > 1 else ""
     if device.type != "cpu":
-        return f"{processes} × {device.type}"
-    threads, cores = torch.get_num_threads(), os.cpu_count()
-    return f"CPU, {threads} thread{'s' * (threads > 1)} of {cores} cores, {torch.backends.cpu.get_cpu_capability()}"
+        return several + (torch.cuda.get_device_name(device) if device.type == "cuda" else device.type)
+    threads, instructions = torch.get_num_threads(), torch.backends.cpu.get_cpu_capability()
+    return f"{several}CPU, {threads} thread{'s' * (threads > 1)} of {os.cpu_count()} cores, {instructions}"
 
 
 def peak_memory(device: torch.device) -> int:

@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,6 +160,26 @@ def test_symbols_are_trained_on_through_an_embedding(tmp_path):
     assert weights(tmp_path / "symbols")["encoder.weight"].shape == (17, 4)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="starts two processes that talk over gloo")
+def test_two_processes_train_the_model_that_one_trains(tmp_path):
+    """Each takes half of every batch, and the gradients are averaged: the same weights but for rounding."""
+    settings = changed(dropout=0.0, N=2, lr=1e-3)
+    training.train(settings, "one", runs=tmp_path / "runs", quiet=True)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m"]
+    command = [*launch, *settings.command().replace("ssm-teach", "ssm_teach").split(), "--name", "two"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(training.__file__).parents[1])}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["one", "two"]
+    one, two = weights(tmp_path / "runs" / "one"), weights(tmp_path / "runs" / "two")
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-4)
+    lines = [read_json(tmp_path / "runs" / name / "record.json") for name in ("one", "two")]
+    assert [m["step"] for m in lines[0]["curve"]] == [m["step"] for m in lines[1]["curve"]]
+    assert lines[1]["metrics"][0]["loss"] == pytest.approx(lines[0]["metrics"][0]["loss"], rel=1e-5)
+    assert lines[1]["device"].startswith("2 × CPU")
+
+
 # ---- what a run leaves ----------------------------------------------------------------------------------------------
 
 
@@ -238,6 +261,7 @@ def test_learning_curve_shows_the_record(finished):
 def test_committed_records_are_complete():
     """What the book quotes: every record in results/ has its provenance, and none was typed."""
     found = records.load_records()
+    assert {"cifar10-grey-s4d", "digits-s4d"} <= set(found)
     for name, record in found.items():
         assert record["name"] == name
         assert {"command", "commit", "versions", "device", "small_budget", "seed"} <= {*record, *record["settings"]}
