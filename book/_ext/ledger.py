@@ -217,12 +217,15 @@ def row_html(claim: dict, href: str, env) -> str:
     chapter = html.escape(f"{number} {title.astext()}".strip())
     evidence = "exactly 0" if claim["kind"] == "symbolic" else f"{claim['residual']:.1e} ≤ {claim['tolerance']:.1e}"
     notes = [f"{chapter} · <code>{claim['id']}</code>", f"Source: {typeset(claim['source'])}"]
+    conditional = claim["verdict"].startswith("holds if")
+    if conditional:
+        notes.append(f"H{typeset(claim['verdict'])[1:]}.")
     if claim["counterexample"]:
         notes.append(f"Counterexample: {typeset(claim['counterexample'])}")
     return (
         f'<tr><th scope="row"><a href="{html.escape(href)}">{typeset(claim["statement"])}</a>'
         f"<br><small>{'<br>'.join(notes)}</small></th>"
-        f"<td>{typeset(claim['verdict'])}</td><td>{claim['kind']}<br><small>{evidence}</small></td></tr>"
+        f"<td>{'holds if …' if conditional else claim['verdict']}</td><td>{claim['kind']}<br><small>{evidence}</small></td></tr>"
     )
 
 
