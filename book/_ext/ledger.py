@@ -225,7 +225,8 @@ def row_html(claim: dict, href: str, env) -> str:
     return (
         f'<tr><th scope="row"><a href="{html.escape(href)}">{typeset(claim["statement"])}</a>'
         f"<br><small>{'<br>'.join(notes)}</small></th>"
-        f"<td>{'holds if …' if conditional else claim['verdict']}</td><td>{claim['kind']}<br><small>{evidence}</small></td></tr>"
+        f"<td>{'holds if …' if conditional else claim['verdict']}</td>"
+        f"<td>{claim['kind']}<br><small>{evidence}</small></td></tr>"
     )
 
 
