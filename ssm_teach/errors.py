@@ -15,10 +15,10 @@ def choose(function: str, argument: str, given: object, allowed: Iterable[str]) 
 
     >>> choose("discretize", "method", "zoh", ["zoh", "bilinear"])
     'zoh'
-    >>> choose("discretize", "method", "bilinaer", ["zoh", "bilinear"])
+    >>> choose("discretize", "method", "bilinaer", ["bilinear"])
     Traceback (most recent call last):
         ...
-    ssm_teach.errors.UserError: discretize: unknown method 'bilinaer'; choose one of zoh, bilinear (did you mean bilinear?)
+    ssm_teach.errors.UserError: discretize: unknown method 'bilinaer'; choose one of bilinear (did you mean bilinear?)
     """
     allowed = list(allowed)
     if isinstance(given, str) and given in allowed:

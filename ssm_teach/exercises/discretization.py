@@ -103,7 +103,7 @@ EXERCISES = [
             "With the old Δ the model hears every sound at half its speed.": "d",
         },
         hints=[
-            "What stays the same is the sound, in seconds. Which of A, B and Δ know about seconds, which about samples?",
+            "What stays the same is the sound, in seconds. Which of A, B and Δ count seconds, which samples?",
             "Two new steps must do what one old step did. See the semigroup property.",
         ],
     ),

@@ -277,7 +277,8 @@ def test_axe_finds_nothing(figure, name, theme):
     live = figure(name)
     live.page.evaluate("theme => (document.documentElement.dataset.theme = theme)", theme)
     live.locator("summary").click()
-    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+    # With preload axe fetches style sheets again, and looks for their imports in the wrong folder.
+    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "preload": False}
     report = Axe().run(live.page, context=f'[data-explorable="{name}"]', options=options).response
     assert [(found["id"], found["nodes"][0]["html"]) for found in report["violations"]] == []
     table = live.locator(".x-table tr")

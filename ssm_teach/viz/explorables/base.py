@@ -94,7 +94,7 @@ const startInPage = (name) => {
     save_changes: () => {},
   };
   render({ model, el: host });
-  host.querySelector(".x-still").hidden = true;
+  host.querySelector(".x-still").classList.add("x-replaced");
 };
 
 startInPage(NAME);
