@@ -274,32 +274,24 @@ def test_an_animation_without_alternative_is_refused(alt):
 
 
 @pytest.mark.browser
-def test_an_animation_works_by_keyboard_and_passes_axe(page):
-    sync_api = pytest.importorskip("playwright.sync_api")
+def test_an_animation_works_by_keyboard_and_passes_axe(browser, page):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     body = f"<!doctype html><html lang='en'><title>x</title><main><h1>x</h1>{page}{page}</main></html>"
-    with sync_api.sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(
-                executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-            )
-        except sync_api.Error:
-            pytest.skip("no Chromium at /usr/bin/chromium")
-        tab = browser.new_page(reduced_motion="reduce")
-        tab.set_content(body)
-        tab.wait_for_timeout(500)
-        counts = tab.locator("output")
-        assert counts.all_text_contents() == ["4 / 4", "4 / 4"]
-        tab.locator(".ssm-frame").first.focus()
-        tab.keyboard.press("Home")
-        tab.keyboard.press("ArrowRight")
-        assert counts.all_text_contents() == ["2 / 4", "4 / 4"]
-        tab.locator(".ssm-play").first.focus()
-        tab.keyboard.press("Space")
-        tab.wait_for_function("document.querySelector('output').textContent === '4 / 4'")
-        assert axe.Axe().run(tab).response["violations"] == []
-        tab.close()
-        tab = browser.new_page(reduced_motion="no-preference")
-        tab.set_content(body)
-        tab.wait_for_function("document.querySelector('output').textContent === '2 / 4'", polling=50)
-        browser.close()
+    tab = browser.new_page(reduced_motion="reduce")
+    tab.set_content(body)
+    tab.wait_for_timeout(500)
+    counts = tab.locator("output")
+    assert counts.all_text_contents() == ["4 / 4", "4 / 4"]
+    tab.locator(".ssm-frame").first.focus()
+    tab.keyboard.press("Home")
+    tab.keyboard.press("ArrowRight")
+    assert counts.all_text_contents() == ["2 / 4", "4 / 4"]
+    tab.locator(".ssm-play").first.focus()
+    tab.keyboard.press("Space")
+    tab.wait_for_function("document.querySelector('output').textContent === '4 / 4'")
+    assert axe.Axe().run(tab).response["violations"] == []
+    tab.close()
+    tab = browser.new_page(reduced_motion="no-preference")
+    tab.set_content(body)
+    tab.wait_for_function("document.querySelector('output').textContent === '2 / 4'", polling=50)
+    tab.close()

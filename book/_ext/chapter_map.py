@@ -60,7 +60,11 @@ PARTS = {
     ],
 }
 ROMAN = ("I", "II", "III", "IV", "V", "VI")
-BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y, TOP = 84, 44, 12, 54, 26
+BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y, TOP, MARGIN = 84, 44, 12, 54, 26, 14
+HEAD = (
+    '<defs><marker id="chapter-map-head" viewBox="0 0 6 6" refX="6" refY="3" markerWidth="6" markerHeight="6" '
+    'orient="auto-start-reverse"><path class="head" d="M0 0L6 3L0 6Z"/></marker></defs>'
+)
 
 
 class ChapterMapDirective(Directive):
@@ -80,23 +84,31 @@ def place(row: int, column: int) -> tuple[float, float]:
 
 
 def edge(start: tuple[float, float], end: tuple[float, float], numbers: tuple[int, int]) -> str:
-    """A curve from a chapter to one that needs it: down from row to row, or an arc above the boxes within a row."""
+    """An arrow from a chapter to one that needs it, never behind a box, where it would seem to need that one too."""
     (x0, y0), (x1, y1) = start, end
-    classes = f'class="edge from-{numbers[0]} to-{numbers[1]}"'
-    if y0 == y1 and x1 - x0 <= BOX_WIDTH + GAP_X:
-        middle = y0 + BOX_HEIGHT / 2
-        return f'<path {classes} d="M{x0 + BOX_WIDTH} {middle}H{x1}"/>'
-    if y0 == y1:
-        a, b, lift = x0 + BOX_WIDTH * 0.7, x1 + BOX_WIDTH * 0.3, y0 - 16
-        return f'<path {classes} d="M{a} {y0}C{a} {lift} {b} {lift} {b} {y1}"/>'
-    a, b, bend = x0 + BOX_WIDTH / 2, x1 + BOX_WIDTH / 2, (y1 - y0 - BOX_HEIGHT) * 0.6
-    return f'<path {classes} d="M{a} {y0 + BOX_HEIGHT}C{a} {y0 + BOX_HEIGHT + bend} {b} {y1 - bend} {b} {y1}"/>'
+    right, bottom, middle, low = x0 + BOX_WIDTH, y0 + BOX_HEIGHT, y0 + BOX_HEIGHT / 2, y0 + BOX_HEIGHT + 16
+    a, b = x0 + BOX_WIDTH / 2, x1 + BOX_WIDTH / 2
+    if y0 == y1 and x1 - right <= GAP_X:
+        path = f"M{right} {middle}H{x1}"
+    elif y0 == y1:  # below the boxes, for above them stands the title
+        a, b = x0 + BOX_WIDTH * 0.7, x1 + BOX_WIDTH * 0.3
+        path = f"M{a} {bottom}C{a} {low} {b} {low} {b} {bottom}"
+    elif y1 - bottom <= GAP_Y:
+        bend = GAP_Y * 0.6
+        path = f"M{a} {bottom}C{a} {bottom + bend} {b} {y1 - bend} {b} {y1}"
+    elif x1 == 0:  # down the margin on the left
+        path = f"M{a} {bottom}Q{a} {low} {a - 16} {low}H{8 - MARGIN}Q-{MARGIN} {low} -{MARGIN} {low + 8}"
+        path += f"V{y1 + BOX_HEIGHT / 2 - 8}Q-{MARGIN} {y1 + BOX_HEIGHT / 2} 0 {y1 + BOX_HEIGHT / 2}"
+    else:  # down the lane on the right of the start
+        lane = max(right + GAP_X / 2, b)
+        path = f"M{right} {middle}Q{lane} {middle} {lane} {bottom}V{y1 - 20}Q{lane} {y1 - 10} {max(b, lane - 20)} {y1}"
+    return f'<path class="edge from-{numbers[0]} to-{numbers[1]}" marker-end="url(#chapter-map-head)" d="{path}"/>'
 
 
 def box(chapter: Chapter, corner: tuple[float, float], href: str | None) -> str:
     """A chapter's box, a link if it is written."""
     x, y = corner
-    words = chapter.short.rsplit(" ", 1) if len(chapter.short) > 13 else [chapter.short]
+    words = chapter.short.rsplit(" ", 1) if len(chapter.short) > 11 else [chapter.short]
     first = y + (28 if len(words) == 1 else 24)
     lines = "".join(
         f'<text class="name" x="{x + BOX_WIDTH / 2}" y="{first + 12 * i}">{escape(word)}</text>'
@@ -129,9 +141,9 @@ def draw(hrefs: dict[int, str]) -> str:
     width = 8 * (BOX_WIDTH + GAP_X) - GAP_X
     height = TOP + len(PARTS) * (BOX_HEIGHT + GAP_Y) - GAP_Y
     return (
-        f'<svg viewBox="-2 -2 {width + 4} {height + 4}" role="group" '
+        f'<svg viewBox="-{MARGIN + 2} -2 {width + MARGIN + 4} {height + MARGIN + 4}" role="group" '
         'aria-label="Map of the chapters; the list of the same content follows on small screens and in print">'
-        f"{''.join(edges)}{''.join(titles)}{''.join(boxes)}</svg>"
+        f"{HEAD}{''.join(edges)}{''.join(titles)}{''.join(boxes)}</svg>"
     )
 
 

@@ -215,7 +215,7 @@ def row_html(claim: dict, href: str, env) -> str:
     title = env.titles[claim["docname"]]
     number = ".".join(map(str, title.get("secnumber") or ()))
     chapter = html.escape(f"{number} {title.astext()}".strip())
-    evidence = "exactly 0" if claim["kind"] == "symbolic" else f"{claim['residual']:.1e} ≤ {claim['tolerance']:.1e}"
+    evidence = "exactly 0" if claim["kind"] == "symbolic" else f"{claim['residual']:.1e}<br>≤ {claim['tolerance']:.1e}"
     notes = [f"{chapter} · <code>{claim['id']}</code>", f"Source: {typeset(claim['source'])}"]
     conditional = claim["verdict"].startswith("holds if")
     if conditional:

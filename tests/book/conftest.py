@@ -6,8 +6,6 @@ anything, logged an error, or missed a file.
 
 import functools
 import http.server
-import os
-import shutil
 import sys
 import threading
 from pathlib import Path
@@ -17,15 +15,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 BOOK_SOURCES = ("book/*.md", "book/*.bib", "book/_ext/*.py", "book/_static/*", "_config.yml", "_toc.yml")
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
@@ -43,12 +32,6 @@ def why_not_built() -> str | None:
     if stamp.read_text().strip() != inputs_hash():
         return "the built book is older than the package or the results: run `make book`"
     return None
-
-
-def chromium() -> str | None:
-    """Path of the browser: SSM_TEACH_CHROMIUM, or the system's."""
-    names = (os.environ.get("SSM_TEACH_CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
-    return next((found for name in names if name and (found := shutil.which(name))), None)
 
 
 def pytest_generate_tests(metafunc):
@@ -84,20 +67,6 @@ def site(html):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """A headless Chromium."""
-    path = chromium()
-    if path is None:
-        pytest.skip("no Chromium found: install it or name it in SSM_TEACH_CHROMIUM")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
-        yield running
-        running.close()
 
 
 @pytest.fixture
