@@ -32,7 +32,7 @@ SPOILED = {
         "(C * powers[k] * B)[0] * z**k for k in range(L)",
         "(C * powers[k] * B)[0] * z**k for k in range(L - 1)",
     ),
-    "fft-work": ("[e - t for e, t in", "[e + t for e, t in"),
+    "fft-work": ("e - t for e, t in", "e + t for e, t in"),
     "depth-of-both-forms": ("max(self.depth, other.depth) + 1", "self.depth + 1"),
     "fft-beats-recurrence": ("return 3 * transform / 2 + 6", "return 2 * transform / 2 + 6"),
     "kernel-spectrum-without-powers": ("-2j * np.pi * np.arange(L) / L", "2j * np.pi * np.arange(L) / L"),
