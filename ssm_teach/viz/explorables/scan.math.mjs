@@ -107,7 +107,8 @@ export const cellsAfter = ({ initial, steps }, count) => (count === 0 ? initial 
 const same = (p, q) => String(p) === String(q);
 
 // One algorithm at one moment: everything that is drawn and read. `wrong` are the cells that differ from what the
-// algorithm without the bug has at this moment; padding is not counted.
+// algorithm without the bug has at this moment; padding is not counted. `current` is the step just done, 0 before the first
+// and for an algorithm that has finished while the other still works.
 const runOf = (algorithm, { length, operator, inclusive, swapped, step }) => {
   const { elements, ...rules } = OPERATORS[operator];
   const trace = traceOf(algorithm, rules, elements(length), inclusive, swapped);
@@ -117,7 +118,8 @@ const runOf = (algorithm, { length, operator, inclusive, swapped, step }) => {
   const rightCells = cellsAfter(right, now);
   const wrong = cells.flatMap((cell, k) => (k < length && !same(cell, rightCells[k]) ? [k] : []));
   const total = countsOf(trace, trace.steps.length);
-  return { trace, now, cells, rightCells, wrong, total, ...countsOf(trace, now) };
+  const current = step > now ? 0 : now;
+  return { trace, now, current, cells, rightCells, wrong, total, ...countsOf(trace, now) };
 };
 
 const algorithmsOf = ({ algorithm }) => (algorithm === "both" ? ["blelloch", "hillis-steele"] : [algorithm]);

@@ -3,7 +3,8 @@
 import { circle, keyRows, label, line, number, picture, px, rectangle, tag } from "./plot.mjs";
 import { cellsAfter, paddedLength, valuesOf } from "./scan.math.mjs";
 
-const LETTER = 7; // px that a letter of a cell's contents takes, at most
+const LETTER = 7.6; // px that a letter of a cell's contents takes, at most
+const READABLE = 12; // letters in a row that one still takes in at a glance
 const HEAD = 70; // px above the first wire: title, counters, names of the phases
 const APART = 34;
 
@@ -21,7 +22,7 @@ const abridged = (text) => {
   return runs.map((run) => (run.length < 3 ? run : `${run[0]}–${run[run.length - 1]}`)).join(" ");
 };
 
-export const written = (cell, operator, room = Infinity) => {
+export const written = (cell, operator, room = READABLE) => {
   if (operator === "affine") return `(${number(cell[0])}, ${number(cell[1])})`;
   if (operator === "sum") return number(cell, 6);
   if (cell === "") return "ε";
@@ -34,7 +35,7 @@ const longest = (cells, operator, room) => Math.max(...cells.map((cell) => writt
 
 // Where one run lies. The room for the contents is that of the longest contents of the whole run, so nothing moves sideways.
 const panelOf = ({ trace }, { operator }, { left, top, width, rowHeight }) => {
-  const most = Math.floor((0.4 * width) / LETTER);
+  const most = Math.min(Math.floor((0.4 * width) / LETTER), READABLE);
   const everything = [trace.initial, ...trace.steps.map(({ cells }) => cells)];
   const contents = 22 + LETTER * Math.max(3, ...everything.map((cells) => longest(cells, operator, most)));
   const inputs = 26 + LETTER * longest(trace.initial, operator, most);
@@ -69,7 +70,7 @@ export const layoutOf = (state, width, values = valuesOf(state)) => {
   return { panels, bottom: Math.max(...panels.map(({ bottom }) => bottom)) };
 };
 
-const tenseOf = (step, now) => (step < now ? "x-past" : step === now ? "x-current" : "x-future");
+const tenseOf = (step, { now, current }) => (step === current ? "x-current" : step <= now ? "x-past" : "x-future");
 
 // Marks of what is done to a cell: a disc combines, a square copies, a diamond writes the identity.
 const MARKS = {
@@ -78,8 +79,8 @@ const MARKS = {
   0: (x, y, r, kind) => tag("path", { d: `M${px(x)} ${px(y - 1.4 * r)}l${px(1.4 * r)} ${px(1.4 * r)}l${px(-1.4 * r)} ${px(1.4 * r)}l${px(-1.4 * r)} ${px(-1.4 * r)}Z`, class: `x-clear ${kind}` }),
 };
 
-const wires = (panel, { trace, length = trace.length }) =>
-  Array.from({ length: trace.width }, (_, k) => line(panel.x(0), panel.y(k), panel.end + 6, panel.y(k), k < length ? "x-wire" : "x-wire x-faint")).join("");
+const wires = (panel, { trace }) =>
+  Array.from({ length: trace.width }, (_, k) => line(panel.x(0), panel.y(k), panel.end + 6, panel.y(k), k < trace.length ? "x-wire" : "x-wire x-faint")).join("");
 
 // The way of one value to the cell it is read for. What is kept behind the working cells, the input, comes in from above.
 const way = (panel, trace, step, source, target, kind) => {
@@ -89,8 +90,9 @@ const way = (panel, trace, step, source, target, kind) => {
   return line(x1, panel.y(source), x2, y2, copied ? `${kind} x-copied` : kind);
 };
 
-const stepMarkup = (panel, { trace, now }, step) => {
-  const kind = tenseOf(step, now);
+const stepMarkup = (panel, run, step) => {
+  const { trace } = run;
+  const kind = tenseOf(step, run);
   const { actions } = trace.steps[step - 1];
   const reach = kind === "x-current" ? panel.radius * 1.15 : panel.radius * 0.8;
   const ways = actions.flatMap(({ target, sources }) => sources.map((source) => way(panel, trace, step, source, target, `x-way ${kind}`)));
@@ -101,23 +103,23 @@ const stepMarkup = (panel, { trace, now }, step) => {
 const network = (panel, run) => {
   const steps = run.trace.steps.map((_, k) => k + 1);
   // What happens now is drawn last, over the rest.
-  const order = [...steps.filter((step) => step !== run.now), ...steps.filter((step) => step === run.now)];
+  const order = [...steps.filter((step) => step !== run.current), ...steps.filter((step) => step === run.current)];
   return order.map((step) => stepMarkup(panel, run, step)).join("");
 };
 
-const readRings = (panel, { trace, now }) => {
-  if (now === 0) return "";
-  const read = new Set(trace.steps[now - 1].actions.flatMap(({ sources }) => sources));
+const readRings = (panel, { trace, current }) => {
+  if (current === 0) return "";
+  const read = new Set(trace.steps[current - 1].actions.flatMap(({ sources }) => sources));
   return [...read]
     .filter((source) => source < trace.width)
-    .map((source) => circle(panel.x(now - 1), panel.y(source), panel.radius + 2, "x-read"))
+    .map((source) => circle(panel.x(current - 1), panel.y(source), panel.radius + 2, "x-read"))
     .join("");
 };
 
 const cross = (x, y, size, kind) => line(x - size, y - size, x + size, y + size, kind) + line(x - size, y + size, x + size, y - size, kind);
 
-const contentsColumn = (panel, { operator }, { trace, now, cells, wrong }) => {
-  const touched = new Set(now === 0 ? [] : trace.steps[now - 1].actions.map(({ target }) => target));
+const contentsColumn = (panel, { operator }, { trace, current, cells, wrong }) => {
+  const touched = new Set(current === 0 ? [] : trace.steps[current - 1].actions.map(({ target }) => target));
   const rows = cells.slice(0, trace.width).map((cell, k) => {
     const bad = wrong.includes(k);
     const kind = `x-cell${touched.has(k) ? " x-touched" : ""}${bad ? " x-bad" : ""}${k < trace.length ? "" : " x-pad"}`;
@@ -139,7 +141,7 @@ const shortNames = (phase) =>
   ({ "up-sweep": ["up-sweep", "up"], "down-sweep": ["down-sweep", "down"], "combine with the input": ["∘ input", "∘"] })[phase] ?? [phase, phase.replace("distance ", "")];
 
 // The phases, each over the steps it takes.
-const phaseRow = (panel, { trace, now }) => {
+const phaseRow = (panel, { trace, current }) => {
   const groups = [];
   trace.steps.forEach(({ phase }, k) => {
     const group = groups[groups.length - 1];
@@ -151,7 +153,7 @@ const phaseRow = (panel, { trace, now }) => {
     .map(({ phase, first, last }) => {
       const [x1, x2] = [panel.x(first) + 4, panel.x(last) - 3];
       const name = shortNames(phase).find((text) => 5.8 * text.length < x2 - x1 + 4) ?? "";
-      const kind = first < now && now <= last ? "x-current" : "";
+      const kind = first < current && current <= last ? "x-current" : "";
       return line(x1, y, x2, y, `x-phase ${kind}`) + label((x1 + x2) / 2, y - 6, name, "x-tick", "middle");
     })
     .join("");
@@ -162,7 +164,10 @@ const playhead = (panel, { now, trace }) => {
   return rectangle(panel.x(now) - half, panel.y(0) - panel.rowHeight / 2, 2 * half, trace.width * panel.rowHeight, "x-now-band");
 };
 
-const phaseOf = ({ trace, now }) => (now === 0 ? "before the first step" : trace.steps[now - 1].phase);
+const phaseOf = ({ trace, now, current }) => {
+  if (current === 0) return now === 0 ? "before the first step" : "done";
+  return trace.steps[current - 1].phase;
+};
 
 const header = (panel, run) => {
   const { work, depth, total, trace } = run;
@@ -221,11 +226,12 @@ const verdict = (state, { trace, now, wrong }) => {
 };
 
 const told = (state, run) => {
-  const { trace, now, work, depth, total } = run;
+  const { trace, now, current, work, depth, total } = run;
   const name = TITLES[trace.algorithm];
   const count = `Work ${work} of ${total.work}, depth ${depth} of ${total.depth}.`;
   const { length } = trace.steps;
   if (now === 0) return `${name}, before the first of ${times(length, "step")}: the cells hold the input. ${count}`;
+  if (current === 0) return `${name} has finished, after ${times(length, "step")}. ${count}`;
   return `${name}, step ${now} of ${length}, ${trace.steps[now - 1].phase}: ${cause(state, run)}${verdict(state, run)} ${count}`;
 };
 
