@@ -231,19 +231,15 @@ def blelloch(op, elements, identity, trace=None, inclusive=True):
     m = 1 << (len(elements) - 1).bit_length()
     machine = Machine("blelloch", op, elements, identity, trace, width=m, keep=inclusive)
     for distance in _distances(m):
-        machine.step("up-sweep", [Action(k, (k - distance, k)) for k in _last_of_blocks(2 * distance, m)])
+        machine.step("up-sweep", [Action(right, (left, right)) for left, right in _halves(distance, m)])
     machine.step("clear", [Action(m - 1, ())])
     for distance in reversed(_distances(m)):
-        machine.step("down-sweep", [a for k in _last_of_blocks(2 * distance, m) for a in _hand_down(k - distance, k)])
+        # The right cell holds what came before the block, the left cell the total of the left half.
+        pairs = [(Action(left, (right,)), Action(right, (right, left))) for left, right in _halves(distance, m)]
+        machine.step("down-sweep", [action for pair in pairs for action in pair])
     if inclusive:
         machine.step("combine with the input", [Action(k, (k, m + k)) for k in range(len(elements))])
     return machine.result
-
-
-def _hand_down(left: int, right: int) -> tuple[Action, Action]:
-    """``right`` holds what came before both children, ``left`` the left child's total: the parent's value goes to the
-    left child as it is, and to the right child followed by that total."""
-    return Action(left, (right,)), Action(right, (right, left))
 
 
 def odd_even(op, elements, identity, trace=None):
@@ -256,19 +252,18 @@ def odd_even(op, elements, identity, trace=None):
     """
     elements = _elements("odd_even", op, elements)
     machine = Machine("odd_even", op, elements, identity, trace)
-    _odd_even(machine, range(len(elements)))
+
+    def scan(cells):
+        if len(cells) == 1:
+            return
+        evens, odds = cells[::2], cells[1::2]
+        machine.step("combine pairs", [Action(odd, (even, odd)) for even, odd in zip(evens, odds, strict=False)])
+        scan(odds)
+        if len(evens) > 1:
+            machine.step("fill in", [Action(even, (odd, even)) for odd, even in zip(odds, evens[1:], strict=False)])
+
+    scan(range(len(elements)))
     return machine.result
-
-
-def _odd_even(machine: Machine, cells: range) -> None:
-    """Scan the given cells, leaving the others as they are."""
-    if len(cells) == 1:
-        return
-    evens, odds = cells[::2], cells[1::2]
-    machine.step("combine pairs", [Action(odd, (even, odd)) for even, odd in zip(evens, odds, strict=False)])
-    _odd_even(machine, odds)
-    if len(evens) > 1:
-        machine.step("fill in", [Action(even, (odd, even)) for odd, even in zip(odds, evens[1:], strict=False)])
 
 
 def chunked(op, elements, identity, chunk, trace=None):
@@ -299,8 +294,9 @@ def _distances(n: int) -> list[int]:
     return [1 << level for level in range((n - 1).bit_length())]
 
 
-def _last_of_blocks(size: int, n: int) -> range:
-    return range(size - 1, n, size)
+def _halves(distance: int, n: int) -> list[tuple[int, int]]:
+    """The last cells of the left and of the right half of every block of 2 · distance cells."""
+    return [(right - distance, right) for right in range(2 * distance - 1, n, 2 * distance)]
 
 
 def check_associative(op: Callable, elements: Sequence, tolerance: float = 1e-9) -> None:
