@@ -198,6 +198,7 @@ export const buildClock = (shell, model, { pause, advance }) => {
 };
 
 // A finger-sized invisible handle over the picture. It stays while the picture below it is redrawn, so a drag survives.
+// Returns a function that moves it, or hides it when it is given null.
 export const addHandle = (shell, kind, moved) => {
   const handle = element("div", { class: `x-handle ${kind}`, "aria-hidden": "true" });
   shell.stage.append(handle);
@@ -212,6 +213,7 @@ export const addHandle = (shell, kind, moved) => {
   });
   shell.listen(handle, "pointermove", follow);
   return (x, y) => {
+    handle.hidden = x === null;
     handle.style.transform = `translate(${x}px, ${y}px)`;
   };
 };
