@@ -26,6 +26,7 @@ from ssm_teach.viz.style import COLORS
 __all__ = ["ScanAnimation", "animate_scan", "plot_scan_network"]
 
 _MOST_CELLS = 32
+_MOST_NAMES = 8
 _FAINT = "#A4ABB8"
 _PAPER = {"boxstyle": "square,pad=0.15", "facecolor": COLORS["paper"], "edgecolor": "none"}
 _READ = {"boxstyle": "round,pad=0.35,rounding_size=0.7", "facecolor": COLORS["paper"], "edgecolor": COLORS["ink"]}
@@ -93,8 +94,10 @@ def _draw_marks(ax: Axes, row: int, step: Step, color: str, size: float) -> None
 
 
 def _name_rows(ax: Axes, phases: list[str]) -> None:
-    """Each phase beside its first step."""
+    """Each phase beside its first step; of very many phases only the first two and the last."""
     rows = [row for row, phase in enumerate(phases) if row == 0 or phases[row - 1] != phase]
+    if len(rows) > _MOST_NAMES:
+        rows = [*rows[:2], rows[-1]]
     ax.set_yticks(rows, [textwrap.fill(phases[row], 12) for row in rows])
 
 
