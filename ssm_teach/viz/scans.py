@@ -261,11 +261,12 @@ def _letter_size(texts: list[str], width: int) -> float:
     """Points at which the longest text still fits its column of a figure seven inches wide."""
     longest = max(len(line) for text in texts for line in text.split("\n"))
     column = 0.86 * 7.0 * 72 / width
-    return float(np.clip((column - 7) / (0.62 * longest), 4.5, 10.0))
+    # A letter is at most 0.66 of its height wide; the box needs about one more height.
+    return float(np.clip(column / (0.66 * longest + 0.95), 4.5, 10.0))
 
 
 def in_few_letters(cell: object) -> str:
-    """Write the contents of a cell so that it fits: three significant digits, pairs on two lines, "abcdef" as "a–f".
+    """Write the contents of a cell so that it fits: up to three digits, pairs on two lines, "abcdef" as "a–f".
 
     >>> in_few_letters(0.1 + 0.2), in_few_letters((0.5, 1.25)), in_few_letters("abcdefk"), in_few_letters("")
     ('0.3', '0.5\\n1.25', 'a–f k', 'ε')
@@ -275,7 +276,10 @@ def in_few_letters(cell: object) -> str:
     if isinstance(cell, tuple | list) or (isinstance(cell, np.ndarray) and cell.ndim):
         return "\n".join(in_few_letters(part) for part in cell)
     if isinstance(cell, float | np.floating):
-        return f"{cell:.3g}".replace("-", "−")
+        # The smaller, the fewer digits: 0.000244 would need as much room as three cells have.
+        size = abs(cell)
+        text = f"{cell:.3g}" if size == 0 or size >= 0.1 else f"{cell:.2g}" if size >= 1e-3 else f"{cell:.0e}"
+        return text.replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
     return str(cell).replace("-", "−")
 
 
