@@ -1,10 +1,12 @@
 """The linear scan and its adjoint as compiled loops for the CPU. Importing this needs Numba.
 
-A task is one sequence and one block of channels. Time runs outside and channels inside: channels are neighbours in
-memory and do not wait for each other, so the inner loop becomes vector instructions. Four habits keep it fast, each
-worth a factor of two to five where it was measured: the state has an array of its own; indices are unsigned (a signed
-one might count from the end, as in Python); descending time is read from a table; and where time descends the channels
-do so too, because a processor fetches ahead of a walk that goes one way, not of one that turns back in every row.
+Time runs outside and channels inside: channels are neighbours in memory and do not wait for each other, so the inner
+loop becomes vector instructions. Four habits keep it fast, each worth a factor of two to five where it was measured:
+the state has an array of its own; indices are unsigned (a signed one might count from the end, as in Python);
+descending time is read from a table; and where time descends the channels do so too, because a processor fetches ahead
+of a walk that goes one way, not of one that turns back in every row.
+
+Threads share out the batch. Sharing out the channels of one sequence was slower than one thread, at any width.
 """
 
 import math
@@ -18,7 +20,6 @@ from ssm_teach.ops._backends import run_tasks
 __all__ = ["adjoint", "scan"]
 
 SERIAL = 1 << 15  # entries up to which waking another thread costs more than it saves
-NARROWEST, WIDEST = 16, 1024  # channels in a block: a cache line of float32; states that stay in the nearest cache
 ROWS = 64  # terms added up before they join a total, so that rounding grows with ROWS + L/ROWS instead of L
 
 
@@ -51,11 +52,8 @@ def _flat(tensor):
 
 
 def _run(kernel, a, b, *arrays):
-    batch, _, N = b.shape
-    threads = torch.get_num_threads() if b.size > SERIAL else 1
-    # The fewest blocks that give every thread the same number of tasks, unless they get too narrow or too wide.
-    blocks = max(min(threads // math.gcd(batch, threads), -(-N // NARROWEST)), -(-N // WIDEST))
-    run_tasks(kernel, batch * blocks, threads, blocks, a, b, *arrays)
+    threads = min(torch.get_num_threads(), len(b)) if b.size > SERIAL else 1
+    run_tasks(kernel, len(b), threads, a, b, *arrays)
 
 
 def _compiled(function):
@@ -68,63 +66,50 @@ def _compiled(function):
 
 
 @_compiled
-def _place(task, blocks, N):
-    """The sequence of a task, and where its channels start and stop."""
-    sequence, block = task // blocks, task % blocks
-    return np.uint64(sequence), np.uint64(N * block // blocks), np.uint64(N * (block + 1) // blocks)
-
-
-@_compiled
-def _scan(first, last, blocks, a, b, x0, x):
-    """x_k = a_k x_{k−1} + b_k."""
-    L, N = b.shape[1], b.shape[2]
+def _scan(first, last, a, b, x0, x):
+    """x_k = a_k x_{k−1} + b_k in the sequences first ≤ i < last."""
+    L, N = np.uint64(b.shape[1]), np.uint64(b.shape[2])
     each_i, each_k = np.uint64(a.shape[0] > 1), np.uint64(a.shape[1] > 1)  # 0 where a has one row for all
     state = np.empty(N, b.dtype)
-    for task in range(first, last):
-        i, start, stop = _place(task, blocks, N)
-        for n in range(start, stop):
+    for i in range(np.uint64(first), np.uint64(last)):
+        for n in range(N):
             state[n] = x0[i, 0, n]
-        for k in range(np.uint64(L)):
-            for n in range(start, stop):
+        for k in range(L):
+            for n in range(N):
                 state[n] = a[i * each_i, k * each_k, n] * state[n] + b[i, k, n]
                 x[i, k, n] = state[n]
 
 
 @_compiled
-def _adjoint(first, last, blocks, a, x, x0, g, grad_a, delta, grad_x0):
+def _adjoint(first, last, a, x, x0, g, grad_a, delta, grad_x0):
     """δ_k = g_k + carry, carry = conj(a_k) δ_k, ∂a_k = δ_k conj(x_{k−1}); what is carried past k = 0 is ∂x0."""
-    L, N = x.shape[1], x.shape[2]
+    L, N, one = x.shape[1], np.uint64(x.shape[2]), np.uint64(1)
     each_i, each_k = np.uint64(a.shape[0] > 1), np.uint64(a.shape[1] > 1)
     rows = grad_a.shape[1]  # L, or 1 for the sum over time, or 0 if ∂a is not wanted
-    down, one = np.arange(L - 1, -1, -1).astype(np.uint64), np.uint64(1)
+    down = np.arange(L - 1, -1, -1).astype(np.uint64)
     carry, total = np.empty(N, x.dtype), np.empty(N, x.dtype)
-    for task in range(first, last):
-        i, start, stop = _place(task, blocks, N)
-        width = stop - start
-        for n in range(start, stop):
-            carry[n] = 0
-            total[n] = 0
-            if rows == 1:
-                grad_a[i, 0, n] = 0
+    for i in range(np.uint64(first), np.uint64(last)):
+        for n in range(N):
+            carry[n] = total[n] = 0
         for j in range(L):
             k = down[j]
-            for m in range(width):
-                n = stop - one - m
+            for m in range(N):
+                n = N - one - m
                 d = g[i, k, n] + carry[n]
                 carry[n] = np.conj(a[i * each_i, k * each_k, n]) * d
                 delta[i, k, n] = d
             earlier, k_earlier = (x, down[j + 1]) if j < L - 1 else (x0, np.uint64(0))
             if rows == L:
-                for m in range(width):
-                    n = stop - one - m
+                for m in range(N):
+                    n = N - one - m
                     grad_a[i, k, n] = delta[i, k, n] * np.conj(earlier[i, k_earlier, n])
             elif rows == 1:
-                for m in range(width):
-                    n = stop - one - m
+                for m in range(N):
+                    n = N - one - m
                     total[n] += delta[i, k, n] * np.conj(earlier[i, k_earlier, n])
-                if j % ROWS == ROWS - 1 or j == L - 1:
-                    for n in range(start, stop):
-                        grad_a[i, 0, n] += total[n]
+                if j % ROWS == 0 or j == L - 1:  # at j = 0 it also starts the sum
+                    for n in range(N):
+                        grad_a[i, 0, n] = (grad_a[i, 0, n] if j else 0) + total[n]
                         total[n] = 0
-        for n in range(start, stop):
+        for n in range(N):
             grad_x0[i, 0, n] = carry[n]
