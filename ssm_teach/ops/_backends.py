@@ -11,31 +11,36 @@ import torch
 from ssm_teach.errors import choose, require
 from ssm_teach.ops import _two_level
 
-__all__ = ["BACKENDS", "chosen_backend", "implementation", "run_tasks"]
+__all__ = ["BACKENDS", "VARIABLE", "implementation", "run_tasks", "wants_reference"]
 
+VARIABLE = "SSM_TEACH_BACKEND"
 BACKENDS = ("reference", "torch", "numba")
 
 
-def chosen_backend(function: str, device: torch.device) -> str:
-    """The backend that ``SSM_TEACH_BACKEND`` asks for; without it Numba on a CPU that has it, else torch.
+def wants_reference() -> bool:
+    """Whether ``SSM_TEACH_BACKEND`` asks for the plain loops, which are no operator but ordinary PyTorch."""
+    return os.environ.get(VARIABLE) == "reference"
 
-    Raises: UserError: one that does not exist, or cannot run here.
+
+def implementation(function: str, device: torch.device):
+    """The module that computes: the backend asked for, else Numba on a CPU that has it, else torch.
+
+    Raises: UserError: a backend that does not exist, or cannot run here.
     """
-    asked = os.environ.get("SSM_TEACH_BACKEND")
+    asked = os.environ.get(VARIABLE)
     if not asked:
-        return "numba" if device.type == "cpu" and _compiled() else "torch"
-    choose(function, "SSM_TEACH_BACKEND", asked, BACKENDS)
-    if asked == "numba":
-        require(
-            device.type == "cpu",
-            f"{function}: the backend 'numba' runs on the CPU but the tensors are on {device}; "
-            "unset SSM_TEACH_BACKEND, or set it to torch",
-        )
-        require(
-            _compiled() is not None,
-            f"{function}: the backend 'numba' cannot be imported; pip install numba, or use SSM_TEACH_BACKEND=torch",
-        )
-    return asked
+        return (_compiled() if device.type == "cpu" else None) or _two_level
+    if choose(function, VARIABLE, asked, BACKENDS) != "numba":
+        return _two_level
+    require(
+        device.type == "cpu",
+        f"{function}: {VARIABLE}=numba runs on the CPU but the tensors are on {device}; unset it, or use torch",
+    )
+    require(
+        _compiled() is not None,
+        f"{function}: {VARIABLE}=numba, but Numba cannot be imported here; pip install numba, or use torch",
+    )
+    return _compiled()
 
 
 @functools.cache
@@ -50,11 +55,6 @@ def _compiled():
             stacklevel=4,
         )
         return None
-
-
-def implementation(backend: str):
-    """The module with the functions of a backend."""
-    return _compiled() if backend == "numba" else _two_level
 
 
 def run_tasks(kernel, tasks: int, threads: int, *arguments) -> None:

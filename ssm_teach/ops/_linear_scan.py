@@ -15,7 +15,7 @@ them the real part is still right, and so is every test with real numbers.
 import torch
 
 from ssm_teach.errors import require
-from ssm_teach.ops._backends import chosen_backend, implementation
+from ssm_teach.ops._backends import implementation, wants_reference
 
 __all__ = ["linear_scan", "linear_scan_direct"]
 
@@ -37,10 +37,9 @@ def linear_scan(a, b, x0=None):
     tensor([[[1.0000], [0.5000], [4.2500]]])
     """
     _check("linear_scan", a, b, x0)
-    backend = chosen_backend("linear_scan", b.device)
-    if backend == "reference":
+    if wants_reference():
         return linear_scan_direct(a, b, x0)
-    return _scan(a, b, b.new_zeros(b.shape[0], *b.shape[2:]) if x0 is None else x0, backend)
+    return _scan(a, b, b.new_zeros(b.shape[0], *b.shape[2:]) if x0 is None else x0)
 
 
 def linear_scan_direct(a, b, x0=None):
@@ -59,40 +58,40 @@ def linear_scan_direct(a, b, x0=None):
 
 
 @torch.library.custom_op("ssm_teach::linear_scan", mutates_args=())
-def _scan(a: torch.Tensor, b: torch.Tensor, x0: torch.Tensor, backend: str) -> torch.Tensor:
-    return implementation(backend).scan(a, b, x0)
+def _scan(a: torch.Tensor, b: torch.Tensor, x0: torch.Tensor) -> torch.Tensor:
+    return implementation("linear_scan", b.device).scan(a, b, x0)
 
 
 @torch.library.custom_op("ssm_teach::linear_scan_adjoint", mutates_args=())
 def _adjoint(
-    a: torch.Tensor, x: torch.Tensor, x0: torch.Tensor, g: torch.Tensor, needs_a: bool, backend: str
+    a: torch.Tensor, x: torch.Tensor, x0: torch.Tensor, g: torch.Tensor, needs_a: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    return implementation(backend).adjoint(a, x, x0, g, needs_a)
+    return implementation("linear_scan", x.device).adjoint(a, x, x0, g, needs_a)
 
 
 @_scan.register_fake
-def _(a, b, x0, backend):
+def _(a, b, x0):
     return b.new_empty(b.shape)
 
 
 @_adjoint.register_fake
-def _(a, x, x0, g, needs_a, backend):
+def _(a, x, x0, g, needs_a):
     return x.new_empty(a.shape if needs_a else 0), x.new_empty(x.shape), x.new_empty(x0.shape)
 
 
 def _remember(ctx, inputs, output):
-    a, _, x0, ctx.backend = inputs
+    a, _, x0 = inputs
     ctx.save_for_backward(a, x0, output)
 
 
 def _backward(ctx, g):
     a, x0, x = ctx.saved_tensors
-    needs_a, needs_b, needs_x0, _ = ctx.needs_input_grad
+    needs_a, needs_b, needs_x0 = ctx.needs_input_grad
     if torch.is_grad_enabled():  # a second derivative is wanted
         grad_a, delta, grad_x0 = _adjoint_as_a_scan(a, x, x0, g)
     else:
-        grad_a, delta, grad_x0 = _adjoint(a, x, x0, g, needs_a, ctx.backend)
-    return grad_a if needs_a else None, delta if needs_b else None, grad_x0 if needs_x0 else None, None
+        grad_a, delta, grad_x0 = _adjoint(a, x, x0, g, needs_a)
+    return grad_a if needs_a else None, delta if needs_b else None, grad_x0 if needs_x0 else None
 
 
 _scan.register_autograd(_backward, setup_context=_remember)

@@ -37,7 +37,9 @@ def adjoint(a, x, x0, g, needs_a):
     grad_a = torch.empty((batch, rows, *x.shape[2:]), dtype=x.dtype)
     grad_b, grad_x0 = torch.empty(x.shape, dtype=x.dtype), torch.empty((batch, 1, *x.shape[2:]), dtype=x.dtype)
     _run(_adjoint, _shared(a, x), _flat(x), *map(_flat, (x0[:, None], g, grad_a, grad_b, grad_x0)))
-    return grad_a.sum((0, 1)) if constant and needs_a else grad_a, grad_b, grad_x0[:, 0]
+    if constant or not needs_a:
+        grad_a = grad_a.sum((0, 1)) if needs_a else grad_a.new_empty(0)
+    return grad_a, grad_b, grad_x0[:, 0]
 
 
 def _shared(a, b):

@@ -28,7 +28,7 @@ def scan(a, b, x0):
 def adjoint(a, x, x0, g, needs_a):
     """(∂a, ∂b, ∂x0) of `linear_scan`; ∂a is empty unless it is needed."""
     constant = a.ndim < x.ndim
-    a_conj = a.conj().resolve_conj()
+    a_conj = a.conj_physical()  # not conj(): a custom operator may be run where its lazy mark is not heeded
     delta = torch.empty(x.shape, dtype=x.dtype, device=x.device)
     delta[:, -1] = g[:, -1]
     if x.shape[1] > 1:  # δ_k = g_k + conj(a_{k+1}) δ_{k+1}: the same recurrence, downwards
@@ -37,8 +37,8 @@ def adjoint(a, x, x0, g, needs_a):
     if not needs_a:
         return x.new_empty(0), delta, grad_x0
     grad_a = torch.empty_like(delta)
-    torch.mul(delta[:, 0], x0.conj(), out=grad_a[:, 0])
-    torch.mul(delta[:, 1:], x[:, :-1].conj(), out=grad_a[:, 1:])
+    grad_a[:, 0], grad_a[:, 1:] = x0, x[:, :-1]
+    grad_a.conj_physical_().mul_(delta)
     return grad_a.sum((0, 1)) if constant else grad_a, delta, grad_x0
 
 
