@@ -215,6 +215,17 @@ def test_a_film_needs_ffmpeg_and_says_so(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_film_is_handed_to_ffmpeg(tmp_path, monkeypatch):
+    given = {}
+    monkeypatch.setattr(scans.FFMpegWriter, "isAvailable", classmethod(lambda writer: True))
+    monkeypatch.setattr(scans.FuncAnimation, "save", lambda moving, path, **options: given.update(options, path=path))
+    animation = viz.animate_scan(trace_of(sequential))
+    with pytest.warns(UserWarning, match="deleted without rendering"):
+        assert animation.save(tmp_path / "scan.MP4", fps=2) == tmp_path / "scan.MP4"
+    assert isinstance(given["writer"], scans.FFMpegWriter)
+    assert (given["writer"].fps, given["path"]) == (2, tmp_path / "scan.MP4")
+
+
 @pytest.mark.skipif(not scans.FFMpegWriter.isAvailable(), reason="no ffmpeg")
 def test_a_film_is_written_where_ffmpeg_is(tmp_path):
     path = viz.animate_scan(trace_of(hillis_steele, elements=range(4))).save(tmp_path / "scan.mp4", dpi=40)
