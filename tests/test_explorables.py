@@ -539,11 +539,14 @@ def test_static_page_holds_picture_words_state_and_module_and_no_address(explora
 @needs_node
 @pytest.mark.parametrize("explorable", explorables.every(), ids=NAMES)
 def test_still_pictures_are_what_the_module_draws_now(explorable):
-    for width in stills.WIDTHS:
-        drawn = stills.draw_still(explorable, width)
-        assert (FOLDER / f"{explorable.name}.{width}.svg").read_text(encoding="utf-8") == drawn, (
-            "run python -m ssm_teach.viz.explorables.stills"
-        )
+    for path, drawn in stills.pictures(explorable):
+        assert path.read_text(encoding="utf-8") == drawn, "run python -m ssm_teach.viz.explorables.stills"
+
+
+def test_a_state_that_is_pictured_stands_still_as_itself_and_any_other_as_the_first():
+    first, spoilt, other = Scan(), Scan(swapped=True, step=7), Scan(length=5)
+    assert "4 cells of 8 are wrong" in spoilt.still("wide")
+    assert first.still("narrow") == other.still("narrow") != spoilt.still("narrow")
 
 
 def test_notebook_gets_a_widget_and_the_book_build_a_page_without_widget_state(tmp_path):

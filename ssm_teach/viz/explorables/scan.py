@@ -1,5 +1,7 @@
 """A parallel scan, step by step (chapter 13)."""
 
+from typing import ClassVar
+
 import traitlets
 
 from ssm_teach.errors import choose, require
@@ -27,6 +29,7 @@ class Scan(Explorable):
 
     name = "scan"
     keys_shown = ("length", "algorithm", "operator", "inclusive", "swapped", "step")
+    pictured: ClassVar[dict[str, dict]] = {"swapped": {"swapped": True, "step": 7}}
 
     length = traitlets.Int(8).tag(sync=True)
     algorithm = traitlets.Unicode("blelloch").tag(sync=True)
