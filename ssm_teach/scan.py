@@ -148,19 +148,20 @@ def _applies_operator(action: Action) -> bool:
 
 
 class Machine:
-    """A row of cells on which steps are carried out; a trace, if there is one, records exactly what was carried out.
+    """A row of cells on which steps are carried out, and recorded as they are.
 
     Args:
         algorithm: Name, for the trace and for errors.
         op, elements, identity, trace: As the algorithms below.
         width: Number of working cells; those behind the elements hold the identity.
-        keep: Whether further cells behind the working ones keep the elements.
+        keep: Whether further cells, behind the working ones, keep the elements.
     """
 
     def __init__(self, algorithm, op, elements, identity, trace=None, width=None, keep=False):
         self.op, self.identity, self.trace, self.length = op, identity, trace, len(elements)
         width = self.length if width is None else width
-        self.cells = [*elements, *[identity] * (width - self.length), *(elements if keep else [])]
+        padding = [identity] * (width - self.length)
+        self.cells = [*elements, *padding, *(elements if keep else [])]
         if trace is not None:
             require(not trace.initial, f"{algorithm}: trace already holds a scan; give a new Trace()")
             trace.algorithm, trace.length, trace.width = algorithm, self.length, width
@@ -202,7 +203,7 @@ def sequential(op, elements, identity, trace=None):
 
 
 def hillis_steele(op, elements, identity, trace=None):
-    """Doubling: every cell takes in the one at distance 1, then 2, then 4, until all have reached the start.
+    """Doubling: a cell takes in the one at distance 1, then 2, then 4, …
 
     ⌈log₂ n⌉ steps, and n⌈log₂ n⌉ − (2^⌈log₂ n⌉ − 1) applications of op.
 
@@ -210,17 +211,19 @@ def hillis_steele(op, elements, identity, trace=None):
     ['a', 'ab', 'abc', 'abcd', 'abcde']
     """
     elements = _elements("hillis_steele", op, elements)
-    machine = Machine("hillis_steele", op, elements, identity, trace)
-    for distance in _distances(len(elements)):
-        machine.step(f"distance {distance}", [Action(k, (k - distance, k)) for k in range(distance, len(elements))])
+    machine, n = Machine("hillis_steele", op, elements, identity, trace), len(elements)
+    for distance in _distances(n):
+        actions = [Action(k, (k - distance, k)) for k in range(distance, n)]
+        machine.step(f"distance {distance}", actions)
     return machine.result
 
 
 def blelloch(op, elements, identity, trace=None, inclusive=True):
-    """Two sweeps over a binary tree: totals on the way up, on the way down what stands to the left of each subtree.
+    """Two sweeps over a tree: totals on the way up, what came before on the way down.
 
-    The row is padded with the identity to a power of two, m. The sweeps are 2 log₂ m steps and 2(m − 1) applications of
-    op, and leave the *exclusive* scan e_0 ∘ … ∘ e_{k−1}. One more step makes it inclusive, with n more applications.
+    The row is padded with the identity to a power of two, m. The sweeps take 2 log₂ m
+    steps and 2(m − 1) applications of op, and leave the *exclusive* scan. One step more
+    makes it inclusive, with n more applications.
 
     >>> blelloch(CONCATENATE.op, "abcde", CONCATENATE.identity, inclusive=False)
     ['', 'a', 'ab', 'abc', 'abcd']
@@ -228,22 +231,26 @@ def blelloch(op, elements, identity, trace=None, inclusive=True):
     [(0.5, 1.0), (0.25, 2.5), (0.125, 4.25)]
     """
     elements = _elements("blelloch", op, elements)
-    m = 1 << (len(elements) - 1).bit_length()
+    n = len(elements)
+    m = 1 << (n - 1).bit_length()
     machine = Machine("blelloch", op, elements, identity, trace, width=m, keep=inclusive)
     for distance in _distances(m):
-        machine.step("up-sweep", [Action(right, (left, right)) for left, right in _halves(distance, m)])
+        halves = _halves(distance, m)
+        machine.step("up-sweep", [Action(right, (left, right)) for left, right in halves])
     machine.step("clear", [Action(m - 1, ())])
     for distance in reversed(_distances(m)):
-        # The right cell holds what came before the block, the left cell the total of the left half.
-        pairs = [(Action(left, (right,)), Action(right, (right, left))) for left, right in _halves(distance, m)]
-        machine.step("down-sweep", [action for pair in pairs for action in pair])
+        actions = []
+        for left, right in _halves(distance, m):
+            actions.append(Action(left, (right,)))  # the parent's value as it is
+            actions.append(Action(right, (right, left)))  # followed by the left total
+        machine.step("down-sweep", actions)
     if inclusive:
-        machine.step("combine with the input", [Action(k, (k, m + k)) for k in range(len(elements))])
+        machine.step("combine with the input", [Action(k, (k, m + k)) for k in range(n)])
     return machine.result
 
 
 def odd_even(op, elements, identity, trace=None):
-    """Recursion: combine neighbours, scan the half as many pairs, fill in the positions between.
+    """Recursion: merge neighbours, scan half as many pairs, fill in the positions between.
 
     2n − popcount(n) − ⌊log₂ n⌋ − 1 applications of op, in place and without padding.
 
@@ -257,17 +264,19 @@ def odd_even(op, elements, identity, trace=None):
         if len(cells) == 1:
             return
         evens, odds = cells[::2], cells[1::2]
-        machine.step("combine pairs", [Action(odd, (even, odd)) for even, odd in zip(evens, odds, strict=False)])
+        pairs = zip(evens, odds, strict=False)  # the last of an odd number has no partner
+        machine.step("combine pairs", [Action(odd, (even, odd)) for even, odd in pairs])
         scan(odds)
-        if len(evens) > 1:
-            machine.step("fill in", [Action(even, (odd, even)) for odd, even in zip(odds, evens[1:], strict=False)])
+        between = list(zip(odds, evens[1:], strict=False))
+        if between:
+            machine.step("fill in", [Action(even, (odd, even)) for odd, even in between])
 
     scan(range(len(elements)))
     return machine.result
 
 
 def chunked(op, elements, identity, chunk, trace=None):
-    """Three phases: a loop in every chunk, side by side; a loop over the chunks' totals; add what came before each.
+    """A loop in every chunk, a loop over their totals, a step to hand the totals out.
 
     With n = chunk · C these are chunk + C − 1 steps and 2n − chunk − C applications of op.
 
@@ -275,15 +284,14 @@ def chunked(op, elements, identity, chunk, trace=None):
     ['a', 'ab', 'abc', 'abcd', 'abcde']
     """
     elements = _elements("chunked", op, elements)
-    whole = isinstance(chunk, int | np.integer) and not isinstance(chunk, bool)
-    require(whole and chunk >= 1, f"chunked: chunk must be a whole number ≥ 1; got {chunk!r}")
+    _require_chunk(chunk)
     machine, n = Machine("chunked", op, elements, identity, trace), len(elements)
-    lasts = [min(start + chunk, n) - 1 for start in range(0, n, chunk)]
     for i in range(1, min(chunk, n)):
         machine.step("chunks", [Action(k, (k - 1, k)) for k in range(i, n, chunk)])
-    for before, last in itertools.pairwise(lasts):
-        machine.step("totals", [Action(last, (before, last))])
-    inner = sorted(set(range(chunk, n)) - set(lasts))
+    last = [min(start + chunk, n) - 1 for start in range(0, n, chunk)]
+    for before, total in itertools.pairwise(last):
+        machine.step("totals", [Action(total, (before, total))])
+    inner = sorted(set(range(chunk, n)) - set(last))
     if inner:
         machine.step("offsets", [Action(k, (k // chunk * chunk - 1, k)) for k in inner])
     return machine.result
@@ -329,6 +337,11 @@ def _same(left, right, tolerance: float) -> bool:
         scale = max(np.abs(array[np.isfinite(array)]).max(initial=0.0) for array in (left, right))
         return left.shape == right.shape and np.allclose(left, right, rtol=0, atol=tolerance * scale, equal_nan=True)
     return bool(left == right)
+
+
+def _require_chunk(chunk) -> None:
+    whole = isinstance(chunk, int | np.integer) and not isinstance(chunk, bool)
+    require(whole and chunk >= 1, f"chunked: chunk must be a whole number ≥ 1; got {chunk!r}")
 
 
 def _elements(function: str, op: Callable, elements: Sequence) -> list:
