@@ -222,7 +222,7 @@ const verdict = (state, { trace, now, wrong }) => {
   if (wrong.length) return ` The operands are swapped: ${times(wrong.length, "cell")} of ${trace.length} ${wrong.length === 1 ? "is" : "are"} wrong.`;
   if (now < trace.steps.length) return " The operands are swapped; no cell is wrong yet.";
   const why = state.operator === "sum" ? "a sum does not mind the order" : "so short a row hides it";
-  return ` The operands are swapped, and nothing is wrong: ${why}.`;
+  return ` The operands are swapped, and no result is wrong: ${why}.`;
 };
 
 const told = (state, run) => {
