@@ -51,7 +51,7 @@ SPOILED = {
     "division-overflows": ("128 * math.log(2) + math.log1p(-stored)", "128 * math.log(2)"),
     "division-is-a-scan": ("by_division(decays, ones)", "by_division(decays.astype(float), ones)"),
     "rounding-follows-depth": ("scan(SUM.op, list(positive), ", "scan(SUM.op, list(1.0001 * positive), "),
-    "trees-round-less": ('for name in ("doubling", "two sweeps")]', 'for name in ("doubling", "loop")]'),
+    "trees-round-less": ('for name in ("doubling", "two sweeps")', 'for name in ("doubling", "loop")'),
 }
 
 
