@@ -52,7 +52,7 @@ def _compiled():
         warnings.warn(
             f"ssm_teach.ops: Numba cannot be imported ({error}), so scans on the CPU use the slower torch backend; "
             "pip install numba",
-            stacklevel=4,
+            stacklevel=2,
         )
         return None
 

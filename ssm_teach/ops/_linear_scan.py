@@ -37,6 +37,10 @@ def linear_scan(a, b, x0=None):
     tensor([[[1.0000], [0.5000], [4.2500]]])
     """
     _check("linear_scan", a, b, x0)
+    require(
+        b.dtype in DTYPES,
+        f"linear_scan: b must be float32, float64, complex64 or complex128; got {b.dtype}. Use .float() on all of them",
+    )
     if wants_reference():
         return linear_scan_direct(a, b, x0)
     return _scan(a, b, b.new_zeros(b.shape[0], *b.shape[2:]) if x0 is None else x0)
@@ -132,10 +136,11 @@ def _check(function, a, b, x0):
     require(x0 is None or shapes["x0"] == state, f"{function}: x0 must have shape {state}; got {shapes.get('x0')}")
     for name, value in arguments.items():
         require(
-            value.dtype == b.dtype and value.device == b.device,
-            f"{function}: {name} is {value.dtype} on {value.device} but b is {b.dtype} on {b.device}; use {name}.to(b)",
+            value.device == b.device,
+            f"{function}: {name} is on {value.device} but b on {b.device}; use {name}.to(b.device)",
         )
-    require(
-        b.dtype in DTYPES,
-        f"{function}: b must be float32, float64, complex64 or complex128; got {b.dtype}. Use .float()",
-    )
+        require(
+            value.dtype == b.dtype,
+            f"{function}: {name} is {value.dtype} but b is {b.dtype}; give both as "
+            f"{torch.promote_types(value.dtype, b.dtype)}",
+        )

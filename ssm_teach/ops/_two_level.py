@@ -7,8 +7,9 @@ a whole is x ↦ product·x + local, and the scan has three phases:
 2. the states in which the chunks start, one chunk after the other;
 3. the recurrence itself inside the chunks, again side by side, from these states.
 
-Nothing is divided by, so a may be zero, and nothing of size L is kept but the result. A product that overflows would
-make 0·∞ of a state that is 0; then the whole sequence is taken as one chunk, which needs no product.
+Nothing is divided by, so a may be zero, and nothing of size L is kept but the result. Where a product overflows, or an
+infinite state meets one that has vanished, 0·∞ would make a NaN that the recurrence does not; then all of time is one
+chunk, whose product nobody needs.
 """
 
 import math
@@ -57,9 +58,9 @@ def _fill(x, a, b, x0, order=1, size=None):
     state = x0[:, None]
     if count > 1:
         product, local = _composed(a_steps, b_steps)
-        if not (product.isfinite().all() and local.isfinite().all()):
-            return _fill(x, a, b, x0, order, size=L)
         state = _starts([product] * count if constant else product.unbind(1), local.unbind(1), x0, order)
+        if not state.isfinite().all():
+            return _fill(x, a, b, x0, order, size=L)
     for a_j, b_j, x_j in zip(a_steps, b_steps, x_steps, strict=True):
         state = torch.addcmul(b_j, a_j, state, out=x_j)
     if L % size:
