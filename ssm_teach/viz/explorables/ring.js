@@ -102,8 +102,10 @@ const dragTo = (model, key, x, y) => {
   if (key !== "r_max") return;
   const turned = Math.atan2(y, x) / Math.PI;
   const now = model.get("max_phase");
-  const near = [turned, turned + 2].map((phase) => Math.min(Math.max(phase, 0), 2)).sort((p, q) => Math.abs(p - now) - Math.abs(q - now))[0];
-  put(model, { max_phase: Number(near.toFixed(2)) });
+  const [near] = [turned, turned + 2]
+    .map((phase) => Number(Math.min(Math.max(phase, 0), 2).toFixed(2)))
+    .sort((p, q) => Math.abs(p - now) - Math.abs(q - now));
+  put(model, { max_phase: near });
 };
 
 const addGrips = (shell, model) =>
@@ -124,7 +126,12 @@ function render({ model, el }) {
     const grips = gripsOf(layoutOf(shell.width()).disc, state);
     refreshers.forEach((refresh) => refresh());
     moveGrips.forEach((move, k) => move(...(grips[k] ?? [null])));
-    shell.show({ markup: draw(state, shell.width(), values), text: describe(state, values), values: { ...state, ...values }, table: tableOf(state, values) });
+    shell.show({
+      markup: draw(state, shell.width(), values),
+      text: describe(state, values),
+      values: { ...state, ...values },
+      table: tableOf(state, values),
+    });
   };
   redrawOn(shell, model, KEYS, redraw);
   redraw();

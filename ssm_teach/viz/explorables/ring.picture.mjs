@@ -9,11 +9,13 @@ const LOUDEST = 4.4; // log₁₀ of the top of the variance axis
 export const layoutOf = (width, most = COUNT / 2) => {
   const narrow = width < 560;
   const side = narrow ? Math.min(width - 2, 320) : Math.min(Math.round(width * 0.45), 330);
-  const disc = panel({ left: narrow ? (width - side) / 2 : 1, top: 24, width: side, height: side, xDomain: [-REACH, REACH], yDomain: [-REACH, REACH] });
+  const plane = { xDomain: [-REACH, REACH], yDomain: [-REACH, REACH] };
+  const disc = panel({ left: narrow ? (width - side) / 2 : 1, top: 24, width: side, height: side, ...plane });
   const left = narrow ? 36 : side + 62;
   const first = narrow ? 24 + side + 40 : 24;
   const height = narrow ? 74 : Math.floor((side - 2 * 40) / 3);
-  const row = (k, yDomain) => panel({ left, top: first + k * (height + 40), width: width - left - 8, height, xDomain: [0, DECADES], yDomain });
+  const across = { left, width: width - left - 8, height, xDomain: [0, DECADES] };
+  const row = (k, yDomain) => panel({ ...across, top: first + k * (height + 40), yDomain });
   const panels = { envelope: row(0, [0, 1.05]), bars: row(1, [0, most]), variance: row(2, [-0.5, LOUDEST]) };
   return { narrow, disc, ...panels, bottom: Math.max(panels.variance.top + height, 24 + side) + 36 };
 };
@@ -28,9 +30,14 @@ const sector = (frame, [inner, outer], phase) => {
     const discs = [outer, inner].map((radius) => circlePath(frame.x(0), frame.y(0), radius * frame.xScale));
     return region(discs.join(""), "x-left");
   }
-  const arc = (radius, sweep, [x, y]) => `A${px(radius * frame.xScale)} ${px(radius * frame.xScale)} 0 ${phase > Math.PI ? 1 : 0} ${sweep} ${px(x)} ${px(y)}`;
+  const bend = phase > Math.PI ? 1 : 0;
+  const arcTo = (radius, angle, sweep) => {
+    const [[x, y], r] = [at(frame, radius, angle), px(radius * frame.xScale)];
+    return `A${r} ${r} 0 ${bend} ${sweep} ${px(x)} ${px(y)}`;
+  };
   const [[x1, y1], [x2, y2]] = [at(frame, outer, 0), at(frame, inner, phase)];
-  return region(`M${px(x1)} ${px(y1)}${arc(outer, 0, at(frame, outer, phase))}L${px(x2)} ${px(y2)}${arc(inner, 1, at(frame, inner, 0))}Z`, "x-left");
+  const path = `M${px(x1)} ${px(y1)}${arcTo(outer, phase, 0)}L${px(x2)} ${px(y2)}${arcTo(inner, 0, 1)}Z`;
+  return region(path, "x-left");
 };
 
 // Where a hand can take hold of the ring: its outer corner, and the middle of its inner edge.
@@ -52,11 +59,13 @@ const dots = (frame, { lambda, aliased }) =>
 
 const disc = ({ disc: frame }, state, values) => {
   const phase = state.spectrum === "ring" ? state.max_phase * Math.PI : 2 * Math.PI;
-  const axes = line(frame.left, frame.y(0), frame.left + frame.width, frame.y(0), "x-zero") + line(frame.x(0), frame.top, frame.x(0), frame.top + frame.height, "x-zero");
+  const axes =
+    line(frame.left, frame.y(0), frame.left + frame.width, frame.y(0), "x-zero") +
+    line(frame.x(0), frame.top, frame.x(0), frame.top + frame.height, "x-zero");
   const grips = gripsOf(frame, state).map(([x, y]) => circle(x, y, 7, "x-grip"));
-  const inside = axes + sector(frame, values.bounds, phase) + circle(frame.x(0), frame.y(0), frame.xScale, "x-unit") + dots(frame, values) + grips.join("");
+  const backdrop = axes + sector(frame, values.bounds, phase) + circle(frame.x(0), frame.y(0), frame.xScale, "x-unit");
   return (
-    clipped(frame, inside) +
+    clipped(frame, backdrop + dots(frame, values) + grips.join("")) +
     frameBox(frame) +
     label(frame.left, frame.top - 9, "Eigenvalues λ in the unit disc", "x-title") +
     label(frame.left + frame.width - 5, frame.y(0) - 5, "1", "x-tick", "end")
@@ -72,15 +81,22 @@ const upright = (frame, k, kind) => {
   return line(x, frame.top, x, frame.top + frame.height, kind);
 };
 
-const envelopePanel = ({ envelope: frame }, { steps, envelope, horizon }) =>
-  clipped(frame, curve(steps.map((k, n) => [frame.x(Math.log10(k)), frame.y(envelope[n])]), "x-kept-line x-heavy") + upright(frame, horizon, "x-gap")) +
-  frameBox(frame) +
-  yTicks(frame, [0, 0.5, 1]) +
-  label(frame.left, frame.top - 9, "Left of an impulse: mean |λ|ᵏ", "x-title") +
-  label(frame.left + frame.width - 5, frame.top + 15, `a tenth at ${number(horizon)}`, "x-tick", "end");
+const envelopePanel = ({ envelope: frame }, { steps, envelope, horizon }) => {
+  const points = steps.map((k, n) => [frame.x(Math.log10(k)), frame.y(envelope[n])]);
+  return (
+    clipped(frame, curve(points, "x-kept-line x-heavy") + upright(frame, horizon, "x-gap")) +
+    frameBox(frame) +
+    yTicks(frame, [0, 0.5, 1]) +
+    label(frame.left, frame.top - 9, "Left of an impulse: mean |λ|ᵏ", "x-title") +
+    label(frame.left + frame.width - 5, frame.top + 15, `a tenth at ${number(horizon)}`, "x-tick", "end")
+  );
+};
 
 const barsPanel = ({ bars: frame }, { bins, median }) => {
-  const bars = bins.map((count, k) => rectangle(frame.x(k / 4) + 1, frame.y(count), frame.xScale / 4 - 2, frame.y(0) - frame.y(count), "x-kept"));
+  const bars = bins.map((count, k) => {
+    const top = frame.y(count);
+    return rectangle(frame.x(k / 4) + 1, top, frame.xScale / 4 - 2, frame.y(0) - top, "x-kept");
+  });
   return (
     clipped(frame, bars.join("")) +
     frameBox(frame) +
@@ -118,8 +134,12 @@ const range = (values) => {
 };
 
 const lawOf = ({ spectrum, max_phase, blocks, delta, spread }, { bounds }) => {
-  if (spectrum === "ring") return `${COUNT} eigenvalues with |λ| from ${number(bounds[0], 5)} to ${number(bounds[1], 5)} and phases up to ${number(max_phase)}π.`;
-  const steps = spread === 0 ? `Δ = ${number(delta)}` : `Δ from ${number(delta * 10 ** (-spread / 2))} to ${number(delta * 10 ** (spread / 2))}`;
+  if (spectrum === "ring") {
+    const [inner, outer] = bounds.map((radius) => number(radius, 5));
+    return `${COUNT} eigenvalues with |λ| from ${inner} to ${outer} and phases up to ${number(max_phase)}π.`;
+  }
+  const [low, high] = [-0.5, 0.5].map((half) => number(delta * 10 ** (half * spread)));
+  const steps = spread === 0 ? `Δ = ${low}` : `Δ from ${low} to ${high}`;
   if (spectrum === "lin") return `a = −½ + iπn for n below ${COUNT}, ${steps}.`;
   const size = (2 * COUNT) / blocks;
   return `${blocks} of size ${size}, a = −½ + iω with ω up to ${number(legsFrequencies(size)[0])}, ${steps}.`;
@@ -146,6 +166,6 @@ const keyEntries = ({ spectrum }, { aliased }) => [
 export const draw = (state, width, values = valuesOf(state)) => {
   const layout = layoutOf(width, 4 * Math.ceil(Math.max(COUNT / 2, ...values.bins) / 4));
   const key = keyRows(keyEntries(state, values), layout.bottom + 10, width);
-  const content = disc(layout, state, values) + envelopePanel(layout, values) + barsPanel(layout, values) + variancePanel(layout, state, values);
-  return picture(width, key.bottom, describe(state, values), content + key.content);
+  const panels = [envelopePanel(layout, values), barsPanel(layout, values), variancePanel(layout, state, values)];
+  return picture(width, key.bottom, describe(state, values), disc(layout, state, values) + panels.join("") + key.content);
 };

@@ -28,7 +28,9 @@ const shownOf = (state, { step, last, runs }) => ({
 
 const tableOf = (state, { step, last, runs }) => {
   const each = (tell) => runs.map(tell).join(";  ");
-  const cell = (run, k) => `${written(run.cells[k], state.operator, Infinity)}${run.wrong.includes(k) ? ` (wrong: ${written(run.rightCells[k], state.operator, Infinity)} is right)` : ""}`;
+  const whole = (cell) => written(cell, state.operator, Infinity);
+  const cell = ({ cells, rightCells, wrong }, k) =>
+    whole(cells[k]) + (wrong.includes(k) ? ` (wrong: ${whole(rightCells[k])} is right)` : "");
   return [
     ["algorithm", each(({ trace }) => trace.algorithm.replace("hillis-steele", "Hillis–Steele").replace("blelloch", "Blelloch"))],
     ["elements n, cells", `${state.length}, ${each(({ trace }) => trace.width)}`],

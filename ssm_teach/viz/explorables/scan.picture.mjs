@@ -72,15 +72,20 @@ export const layoutOf = (state, width, values = valuesOf(state)) => {
 
 const tenseOf = (step, { now, current }) => (step === current ? "x-current" : step <= now ? "x-past" : "x-future");
 
+const diamond = (x, y, r) => `M${px(x)} ${px(y - r)}L${px(x + r)} ${px(y)}L${px(x)} ${px(y + r)}L${px(x - r)} ${px(y)}Z`;
+
 // Marks of what is done to a cell: a disc combines, a square copies, a diamond writes the identity.
 const MARKS = {
   2: (x, y, r, kind) => circle(x, y, r, `x-op ${kind}`),
   1: (x, y, r, kind) => tag("rect", { x: x - r, y: y - r, width: 2 * r, height: 2 * r, class: `x-copy ${kind}` }),
-  0: (x, y, r, kind) => tag("path", { d: `M${px(x)} ${px(y - 1.4 * r)}l${px(1.4 * r)} ${px(1.4 * r)}l${px(-1.4 * r)} ${px(1.4 * r)}l${px(-1.4 * r)} ${px(-1.4 * r)}Z`, class: `x-clear ${kind}` }),
+  0: (x, y, r, kind) => tag("path", { d: diamond(x, y, 1.4 * r), class: `x-clear ${kind}` }),
 };
 
 const wires = (panel, { trace }) =>
-  Array.from({ length: trace.width }, (_, k) => line(panel.x(0), panel.y(k), panel.end + 6, panel.y(k), k < trace.length ? "x-wire" : "x-wire x-faint")).join("");
+  trace.initial
+    .slice(0, trace.width)
+    .map((_, k) => line(panel.x(0), panel.y(k), panel.end + 6, panel.y(k), k < trace.length ? "x-wire" : "x-wire x-faint"))
+    .join("");
 
 // The way of one value to the cell it is read for. What is kept behind the working cells, the input, comes in from above.
 const way = (panel, trace, step, source, target, kind) => {
@@ -137,8 +142,9 @@ const inputColumn = (panel, { operator }, { trace }) => {
   return rows.join("") + label(panel.x(0) - 10, panel.top + HEAD - 9, "input", "x-axis", "end");
 };
 
-const shortNames = (phase) =>
-  ({ "up-sweep": ["up-sweep", "up"], "down-sweep": ["down-sweep", "down"], "combine with the input": ["∘ input", "∘"] })[phase] ?? [phase, phase.replace("distance ", "")];
+const NAMES = { "up-sweep": ["up-sweep", "up"], "down-sweep": ["down-sweep", "down"], "combine with the input": ["∘ input", "∘"] };
+
+const namesOf = (phase) => NAMES[phase] ?? [phase, phase.replace("distance ", "")];
 
 // The phases, each over the steps it takes.
 const phaseRow = (panel, { trace, current }) => {
@@ -152,7 +158,7 @@ const phaseRow = (panel, { trace, current }) => {
   return groups
     .map(({ phase, first, last }) => {
       const [x1, x2] = [panel.x(first) + 4, panel.x(last) - 3];
-      const name = shortNames(phase).find((text) => 5.8 * text.length < x2 - x1 + 4) ?? "";
+      const name = namesOf(phase).find((text) => 5.8 * text.length < x2 - x1 + 4) ?? "";
       const kind = first < current && current <= last ? "x-current" : "";
       return line(x1, y, x2, y, `x-phase ${kind}`) + label((x1 + x2) / 2, y - 6, name, "x-tick", "middle");
     })
@@ -195,7 +201,8 @@ const times = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : 
 const RULES = {
   "up-sweep": (count) => `${times(count, "pair")} of subtrees, each joined into its right end.`,
   "down-sweep": (count) =>
-    `${times(count, "parent hands", "parents hand")} down what came before: to the left child as it is, to the right child with the left child’s total.`,
+    `${times(count, "parent hands", "parents hand")} down what came before: to the left child as it is, ` +
+    "to the right child with the left child’s total.",
   "combine with the input": () => "every cell takes in its own input.",
 };
 
@@ -219,7 +226,8 @@ const cause = (state, run) => {
 
 const verdict = (state, { trace, now, wrong }) => {
   if (!state.swapped || trace.algorithm !== "blelloch") return "";
-  if (wrong.length) return ` The operands are swapped: ${times(wrong.length, "cell")} of ${trace.length} ${wrong.length === 1 ? "is" : "are"} wrong.`;
+  const be = wrong.length === 1 ? "is" : "are";
+  if (wrong.length) return ` The operands are swapped: ${times(wrong.length, "cell")} of ${trace.length} ${be} wrong.`;
   if (now < trace.steps.length) return " The operands are swapped; no cell is wrong yet.";
   const why = state.operator === "sum" ? "a sum does not mind the order" : "so short a row hides it";
   return ` The operands are swapped, and no result is wrong: ${why}.`;
