@@ -1,5 +1,7 @@
 """Where the eigenvalues of a diagonal recurrence start, and how long they remember (chapter 14)."""
 
+from typing import ClassVar
+
 import traitlets
 
 from ssm_teach.errors import choose, require
@@ -31,6 +33,7 @@ class Ring(Explorable):
 
     name = "ring"
     keys_shown = ("spectrum", "r_min", "r_max", "max_phase", "blocks", "delta", "spread", "normalised")
+    pictured: ClassVar[dict[str, dict]] = {"broad": {"r_min": 0.5, "r_max": 0.99}}
 
     spectrum = traitlets.Unicode("ring").tag(sync=True)
     r_min = traitlets.Float(0.9).tag(sync=True)
