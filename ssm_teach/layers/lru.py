@@ -44,18 +44,18 @@ class LRU(DiagonalMIMO):
         N: Complex states of the whole layer; see the module's docstring.
         r_min, r_max: The ring of the eigenvalues at the start, 0 ≤ r_min ≤ r_max ≤ 1; see `ring`. A state remembers for
             about −1/ln|λ| steps, some 10 at 0.9 and 1000 at 0.999.
-        max_phase: Largest phase of an eigenvalue at the start, in radians, at most 2π. The paper lowers it (to π/10 and
-            less) for the longest sequences, which favours slow oscillations.
+        max_phase: Largest phase of an eigenvalue at the start, in radians, at most 2π. The paper lowers it for
+            the longest sequences, which favours slow oscillations.
         bidirectional: Add the mirror image of the layer, with the same λ, γ and B and its own C. Every y_k then depends
             on the whole sequence, and there is neither `step` nor streaming.
         dtype, device: Of the parameters; float32 or float64.
 
-    Real parameters: ``nu_log``, ``theta_log`` and ``gamma_log``, (N,): ν, θ and log γ of the paper; ``B`` (N, d, 2) and
+    Real parameters: ``nu_log``, ``theta_log`` and ``gamma_log``, (N,): ν, θ and log γ as above; ``B`` (N, d, 2) and
     ``C`` (d, N, 2), pairs of real and imaginary part; ``D`` (d,). Real and imaginary part of B start normal with
     variance 1/(2d), of C with 1/N, D with 1, and γ at √(1 − |λ|²). White noise of variance 1 then gives states of
     variance 1 on average over B, and outputs of variance 1 beside D. γ is trained by itself and not tied to λ.
 
-    ``ssm_parameters`` has ν, θ, γ and B, as in the paper: C is a weight matrix like that of any linear layer.
+    ``ssm_parameters`` has ν, θ, γ and B, as for S5: C is a weight matrix like that of any linear layer.
 
     >>> layer = LRU(d=4, N=8)
     >>> layer(torch.zeros(2, 100, 4)).shape, layer.initial_state(2).shape

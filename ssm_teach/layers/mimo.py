@@ -66,12 +66,7 @@ class DiagonalMIMO(SequenceLayer):
             self._check_state(state, (len(u), self.N), self._state_dtype)
         dtype, u = u.dtype, u.to(self.D.dtype)
         with torch.autocast(u.device.type, enabled=False):
-            A_bar, B_bar = self.discretize()
-            driven = _drive(B_bar, u)
-            x = linear_scan(A_bar, driven, state)
-            y = self._read(self.C, x) + self.D * u
-            if not self.causal:
-                y = y + self._read(self.C_reverse, linear_scan(A_bar, driven.flip(1)).flip(1))
+            y, x = self._scan(u, state)
         # A copy of the last state, so that keeping it does not keep all of them alive.
         return (y.to(dtype), x[:, -1].clone()) if return_state else y.to(dtype)
 
@@ -93,6 +88,16 @@ class DiagonalMIMO(SequenceLayer):
     @property
     def _state_dtype(self):
         return self.D.dtype.to_complex()
+
+    def _scan(self, u, state):
+        """y (b, L, d) and x (b, L, N) at all positions: a product, a scan, a product."""
+        A_bar, B_bar = self.discretize()
+        driven = _drive(B_bar, u)
+        x = linear_scan(A_bar, driven, state)
+        y = self._read(self.C, x) + self.D * u
+        if not self.causal:
+            y = y + self._read(self.C_reverse, linear_scan(A_bar, driven.flip(1)).flip(1))
+        return y, x
 
     def _read(self, C, x):
         """κ Re(C x), (…, N) → (…, d): Re C Re x − Im C Im x is one real product of twice the width."""

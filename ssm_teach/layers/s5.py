@@ -55,15 +55,16 @@ class S5(DiagonalMIMO):
         dtype, device: Of the parameters; float32 or float64.
 
     Real parameters: ``log_dt``, ``log_neg_real`` and ``imag``, (N,), with A = −exp(log_neg_real) + i imag; ``B``
-    (N, d, 2) and ``C`` (d, N, 2), pairs of real and imaginary part; ``D`` (d,). The paper's code can clip Re A at −10⁻⁴
-    in place of the exponential. A clipped parameter has no gradient, so a mode that was pushed over the edge stays
-    there; the exponential never reaches it.
+    (N, d, 2) and ``C`` (d, N, 2), pairs of real and imaginary part; ``D`` (d,). The authors' code can clip Re A at
+    −10⁻⁴ in place of the exponential. A clipped parameter has no gradient, so a mode that was pushed over the edge
+    stays there; the exponential never reaches it.
 
-    At the start the layer is the real system of J normal LegS blocks (each state with its own Δ), with normal B, of
-    variance 1/d, and normal C, of variance 1/(2N), written in the basis V of the eigenvectors: B ← V*B, C ← CV. Which
-    phases the eigensolver gives to V does not matter, for they cancel in C Ā^k B̄. D is normal with variance 1.
+    The start is the real system of J normal LegS blocks, with a normal B of variance 1/d and a normal C of variance
+    1/(2N), written in the basis V of the eigenvectors, B ← V*B and C ← CV, where each state then gets its own Δ. Which
+    phases the eigensolver gives to V does not matter, for they cancel in C Ā^k B̄. (The authors' code draws a complex
+    C.) D is normal with variance 1.
 
-    ``ssm_parameters`` has Δ, A and B, as in the paper: C is a weight matrix like that of any linear layer.
+    ``ssm_parameters`` has Δ, A and B, as in the authors' code: C is a weight matrix like that of any linear layer.
 
     >>> layer = S5(d=4, N=8, blocks=2)
     >>> layer(torch.zeros(2, 100, 4)).shape, layer.initial_state(2).shape
