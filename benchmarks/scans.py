@@ -72,6 +72,7 @@ def linear_scan() -> dict[str, dict]:
     rows, everybody = {}, contestants()
     for threads in sorted({1, min(2, os.cpu_count())}):
         pin(threads)
+        rows[f"copy 256 MiB {threads}T"] = _copy()
         for shape in SHAPES:
             chosen = {name: one for name, one in everybody.items() if name != "loop" or shape[1] <= 1024}
             for dtype in (torch.complex64, torch.float32):
@@ -86,6 +87,14 @@ def linear_scan() -> dict[str, dict]:
             if L >= 1024 and L in LENGTHS[::2]:
                 row[name]["memory_mib"] = _memory_of_a_process(name, L)
     return rows
+
+
+def _copy():
+    """What memory allows: bytes read and written a second by a plain copy that no cache can hold."""
+    source = torch.ones(256 * MIB, dtype=torch.uint8)
+    target = source.clone()
+    row = compare({"copy": lambda: target.copy_(source)}, tolerance=0)["copy"]
+    return {"copy": row | {"gb_per_s": 2 * source.nbytes / row["median_ms"] / 1e6}}
 
 
 def _timed(chosen, what, shape, dtype, rounds):
