@@ -176,6 +176,21 @@ def test_second_derivatives(use, backend, dtype, constant, L):
 
 
 @fast_backend
+@every_dtype
+@either_a
+@pytest.mark.parametrize("L", [1, 2, 30])
+def test_gradients_and_their_gradients_equal_those_of_the_plain_loop(use, backend, dtype, constant, L):
+    use(backend)
+    inputs = arguments(L, dtype, constant)
+    results = []
+    for function in (linear_scan, linear_scan_direct):
+        first = torch.autograd.grad(function(*inputs).abs().square().sum(), inputs, create_graph=True)
+        second = torch.autograd.grad(sum(gradient.abs().square().sum() for gradient in first), inputs)
+        results.append([*first, *second])
+    assert_equal(*results, tolerance=1e-11)
+
+
+@fast_backend
 def test_the_gradient_is_the_adjoint_recurrence_with_conjugates(use, backend):
     use(backend)
     a, b, x0 = arguments(40, torch.complex128)
@@ -258,6 +273,15 @@ def test_a_gradient_that_is_expanded_or_conjugate(use, backend):
     for loss in (lambda x: x.sum().abs(), lambda x: (x.conj() * (2 + 1j)).sum().real, lambda x: x[..., 0].imag.sum()):
         expected = torch.autograd.grad(loss(linear_scan_direct(*inputs)), inputs)
         assert_equal(torch.autograd.grad(loss(linear_scan(*inputs)), inputs), expected)
+
+
+def test_one_compilation_serves_every_layout(use):
+    use("numba")
+    a, b, x0 = (LAYOUTS["transposed"](value.detach()).requires_grad_() for value in arguments(50))
+    result_and_gradients(linear_scan, [a, b, x0])
+    for kernel in (_numba._scan, _numba._adjoint):
+        assert kernel.signatures
+        assert {array.layout for signature in kernel.signatures for array in signature[2:]} == {"C"}
 
 
 def test_the_inputs_are_left_as_they_were(use):

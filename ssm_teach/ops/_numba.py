@@ -50,7 +50,7 @@ def _shared(a, b):
 def _flat(tensor):
     """A tensor (batch, L, …channels) as a C-contiguous array (batch, L, channels), without a copy where it is one."""
     batch, L, *channels = tensor.shape
-    return tensor.detach().resolve_conj().resolve_neg().contiguous().view(batch, L, math.prod(channels)).numpy()
+    return tensor.detach().contiguous().view(batch, L, math.prod(channels)).numpy()
 
 
 def _run(kernel, a, b, *arrays):
