@@ -1,7 +1,8 @@
 """Time contestants fairly: results checked first, then interleaved runs, medians, and ratios to the first contestant.
 
 Milliseconds on a shared machine mean little; the ratio of two contestants timed in turn means far more. So only ratios
-are quoted, and the milliseconds are kept beside them for the record.
+are quoted, and the milliseconds are kept beside them for the record. Where one thread works, its CPU time can be taken
+(``clock=time.process_time``), which does not count the time that other programs had the core.
 """
 
 import importlib.metadata
@@ -37,6 +38,7 @@ def compare(
     rounds: int = 7,
     read: Callable[[str, object], tuple] = lambda name, result: (result,),
     may_differ: Iterable[str] = (),
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, dict]:
     """Run every contestant in turn, ``rounds`` times, after checking that all agree with the first one.
 
@@ -45,6 +47,7 @@ def compare(
         tolerance: Largest allowed difference to ours, relative to the largest entry of ours.
         read: Name and result to a tuple of tensors in one common layout; outside the clock.
         may_differ: Names that are timed even if their result is wrong.
+        clock: Wall time, or ``time.process_time`` for the CPU time of one thread.
     Returns: Name to ``{"median_ms", "ratio", "difference"}``; ``ratio`` is its median over ours. One whose result is
         wrong says so: ``"wrong": True``.
     Raises: RuntimeError: if another contestant's result differs by more than ``tolerance``.
@@ -61,9 +64,9 @@ def compare(
     seconds = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, run in contestants.items():
-            start = time.perf_counter()
+            start = clock()
             run()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     base = next(iter(medians.values()))
     return {
@@ -80,11 +83,16 @@ def _difference(result, ours):
 def show(title: str, rows: dict[str, dict[str, dict]]) -> None:
     """Print one table: a row a setting, a column a contestant, each cell the ratio of its time to ours."""
     names = list(dict.fromkeys(name for measured in rows.values() for name in measured))
-    table = Table("setting", *names, title=f"{title}: time ÷ ours (! wrong result)")
+    table = Table(title=f"{title}: time ÷ ours (! wrong result)")
+    table.add_column("setting", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right")
     for setting, measured in rows.items():
         cells = [measured.get(name) for name in names]
         table.add_row(setting, *(f"{c['ratio']:.2f}{'!' * ('wrong' in c)}" if c else "–" for c in cells))
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, 150)  # a line that a narrow terminal breaks is better than numbers cut short
+    console.print(table)
 
 
 def save(name: str, rows: dict[str, dict[str, dict]], peers: Iterable[str] = ()) -> None:
@@ -94,6 +102,7 @@ def save(name: str, rows: dict[str, dict[str, dict]], peers: Iterable[str] = ())
         "rows": rows,
         "threads": torch.get_num_threads(),
         "device": f"{platform.machine()} CPU, {os.cpu_count()} cores",
+        "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,  # ours is one or two of it
         "versions": {"python": platform.python_version(), "torch": torch.__version__}
         | {package: importlib.metadata.version(package) for package in peers},
     }

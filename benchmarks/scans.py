@@ -8,9 +8,11 @@ import ctypes
 import functools
 import gc
 import importlib.util
+import itertools
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +25,12 @@ from ssm_teach.ops._backends import VARIABLE
 
 SHAPES = ((8, 1024, 128), (1, 16384, 64))  # (batch, L, channels)
 LENGTHS = [2**k for k in range(4, 17)]
+# What the numbers are, and whether a is the same everywhere, as in the layers S5 and LRU.
+KINDS = {
+    "complex64": (torch.complex64, False),
+    "complex64 constant": (torch.complex64, True),
+    "float32": (torch.float32, False),
+}
 SWEPT = ("numba", "torch", "loop", "s5-pytorch", "mambapy", "jax scan")  # the contestants of the sweep over L
 PACKAGES = {"s5-pytorch": "s5", "mambapy": "mambapy", "accelerated-scan": "accelerated_scan", "jax": "jax"}
 MIB = 2**20
@@ -66,7 +74,10 @@ def installed() -> list[str]:
 
 
 def linear_scan() -> dict[str, dict]:
-    """Two shapes, real and complex, forward alone and with the backward, one thread and two; then time against L."""
+    """Two shapes, real and complex, forward alone and with the backward, one thread and two; then time against L.
+
+    One thread is timed by its CPU time, two by the clock on the wall.
+    """
     if missing():
         print(f"linear-scan: left out, not installed: {', '.join(missing())} (benchmarks/requirements.txt)")
     rows, everybody = {}, contestants()
@@ -75,14 +86,13 @@ def linear_scan() -> dict[str, dict]:
         rows[f"copy 256 MiB {threads}T"] = _copy()
         for shape in SHAPES:
             chosen = {name: one for name, one in everybody.items() if name != "loop" or shape[1] <= 1024}
-            for dtype in (torch.complex64, torch.float32):
-                for what in ("both", "forward"):
-                    key = f"{what} {str(dtype)[6:]} {'x'.join(map(str, shape))} {threads}T"
-                    rows[key] = _timed(chosen, what, shape, dtype, rounds=9)
+            for what, kind in itertools.product(("both", "forward"), KINDS):
+                key = f"{what} {kind} {'x'.join(map(str, shape))} {threads}T"
+                rows[key] = _timed(chosen, what, _inputs(shape, *KINDS[kind]), rounds=15)
     pin(1)
     swept = {name: one for name, one in everybody.items() if name in SWEPT}
     for L in LENGTHS:
-        rows[f"sweep L={L}"] = row = _timed(swept, "both", (1, L, 64), torch.complex64, rounds=9 if L <= 4096 else 3)
+        rows[f"sweep L={L}"] = row = _timed(swept, "both", _inputs((1, L, 64)), rounds=15 if L <= 4096 else 5)
         for name in row:
             if L >= 1024 and L in LENGTHS[::2]:
                 row[name]["memory_mib"] = _memory_of_a_process(name, L)
@@ -97,26 +107,24 @@ def _copy():
     return {"copy": row | {"gb_per_s": 2 * source.nbytes / row["median_ms"] / 1e6}}
 
 
-def _timed(chosen, what, shape, dtype, rounds):
-    inputs = _inputs(shape, dtype)[: 3 if what == "both" else 2]
-    runs = {}
-    for name, one in chosen.items():
-        runs[name] = functools.partial(getattr(one, what), *map(one.prepare, inputs))
+def _timed(chosen, what, inputs, rounds):
+    taken = inputs if what == "both" else inputs[:2]
+    runs = {name: functools.partial(getattr(one, what), *map(one.prepare, taken)) for name, one in chosen.items()}
 
     def read(name, result):
-        parts = result if what == "both" else (result,)
-        return [chosen[name].read(part).reshape(shape) for part in parts]
+        return [chosen[name].read(part).flatten() for part in (result if what == "both" else (result,))]
 
     # mambapy's backward leaves out the conjugate, so its complex gradients are wrong; its speed is still of interest.
-    return compare(runs, tolerance=2e-4, rounds=rounds, read=read, may_differ=["mambapy"])
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    return compare(runs, tolerance=2e-4, rounds=rounds, read=read, may_differ=["mambapy"], clock=clock)
 
 
-def _inputs(shape, dtype):
-    """a of modulus 0.9 to 1 and any phase or sign, b and the gradient g of x."""
+def _inputs(shape, dtype=torch.complex64, constant=False):
+    """a of modulus 0.9 to 1 and any phase or sign, (1, 1, channels) if constant, b, and the gradient g of x."""
     generator = torch.Generator().manual_seed(0)
     a, b, g = (torch.randn(shape, dtype=dtype, generator=generator) for _ in range(3))
-    modulus = 0.9 + 0.1 * torch.rand(shape, generator=generator)
-    return torch.sgn(a) * modulus, b, g
+    a = torch.sgn(a) * (0.9 + 0.1 * torch.rand(shape, generator=generator))
+    return a[:1, :1].clone() if constant else a, b, g
 
 
 def _memory_of_a_process(name, L):
@@ -131,7 +139,7 @@ def _memory_of_a_process(name, L):
 def measure_memory(name: str, L: int) -> float:
     pin(1)
     one = contestants()[name]
-    inputs = [one.prepare(tensor) for tensor in _inputs((1, L, 64), torch.complex64)]
+    inputs = [one.prepare(tensor) for tensor in _inputs((1, L, 64))]
     one.both(*inputs)  # whatever is compiled or imported now is not counted
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
@@ -152,21 +160,26 @@ def _kilobytes(field):
 # The contestants
 
 
-def _pytorch(forward, prepare=lambda tensor: tensor, read=lambda tensor: tensor):
+def _pytorch(forward, prepare=lambda tensor: tensor, read=lambda tensor: tensor, takes_constant=False):
+    """Who does not know a constant a gets a view that looks like b; PyTorch sums its gradient."""
+
+    def whole(a, b):
+        return forward(a if takes_constant else a.expand_as(b), b)
+
     def both(a, b, g):
         a, b = a.detach().requires_grad_(), b.detach().requires_grad_()
-        x = forward(a, b)
+        x = whole(a, b)
         return x, *torch.autograd.grad(x, (a, b), g)
 
-    return Contestant(forward, both, prepare, read)
+    return Contestant(whole, both, prepare, read)
 
 
 def _ours(backend):
     def forward(a, b):
         os.environ[VARIABLE] = backend
-        return our_scan(a, b)
+        return our_scan(a if a.shape == b.shape else a[0, 0], b)
 
-    return _pytorch(forward)
+    return _pytorch(forward, takes_constant=True)
 
 
 def _compose(earlier, later):
@@ -213,7 +226,8 @@ def _jax(kind):
     def tree(a, b):
         return jax.lax.associative_scan(_compose, (a, b))[1]
 
-    scan = loop if kind == "scan" else tree
+    def scan(a, b):
+        return (loop if kind == "scan" else tree)(jnp.broadcast_to(a, b.shape), b)
 
     def both(a, b, g):
         x, pull_back = jax.vjp(scan, a, b)

@@ -33,9 +33,9 @@ def test_our_scans_and_the_installed_peers_agree_forward_and_backward(monkeypatc
     monkeypatch.setenv(VARIABLE, "numba")  # the contestants set it; this puts it back
     everybody = scans.contestants()
     assert list(everybody)[:3] == ["numba", "torch", "loop"]
-    for dtype in (torch.complex64, torch.float32):
+    for kind in scans.KINDS.values():
         for what in ("both", "forward"):
-            row = scans._timed(everybody, what, (2, 32, 16), dtype, rounds=1)
+            row = scans._timed(everybody, what, scans._inputs((2, 32, 16), *kind), rounds=1)
             assert {name for name, cell in row.items() if "wrong" in cell} <= {"mambapy"}
 
 
