@@ -2,12 +2,15 @@
 
 import sys
 
-import torch
+from benchmarks import kernels, scans
+from benchmarks.harness import pin, save, show
 
-from benchmarks import kernels
-from benchmarks.harness import save, show
-
-BENCHMARKS = {"s4d-kernel": kernels.s4d_kernel, "causal-convolution": kernels.causal_convolution}
+BENCHMARKS = {
+    "s4d-kernel": kernels.s4d_kernel,
+    "causal-convolution": kernels.causal_convolution,
+    "linear-scan": scans.linear_scan,
+}
+PICTURES = {"linear-scan": scans.draw}
 
 
 def main(names: list[str]) -> int:
@@ -15,11 +18,13 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"benchmarks: unknown name {unknown[0]!r}; choose from {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
-    torch.set_num_threads(1)  # equal for everybody, and what a shared machine can keep to
     for name in names or BENCHMARKS:
+        pin(1)  # equal for everybody, and what a shared machine can keep to
         rows = BENCHMARKS[name]()
         show(name, rows)
-        save(name, rows)
+        save(name, rows, scans.installed() if name == "linear-scan" else ())
+        if name in PICTURES:
+            PICTURES[name](rows)
     return 0
 
 

@@ -70,7 +70,7 @@ def evaluate(
         zero: SymPy expression, matrix, or (nested) list of them; each must reduce to exactly zero.
         residual: number or array; the largest absolute value counts and must be finite.
         tol: the residual's tolerance, > 0.
-        measured: name of the record `results/<name>.json` that the residual was computed from.
+        measured: name of the record `results/<name>.json` that the residual was computed from; timings are `bench/…`.
         source: where the statement comes from.
         verdict: "holds", "holds if …", or "false"; a statement of the literature that fails when executed is
             "false", and then the evidence proves the counterexample.
@@ -288,7 +288,7 @@ def _is_tolerance(tol) -> bool:
 def _require_record(id, name):
     path = RESULTS / f"{name}.json"
     require(
-        re.fullmatch(r"[\w.-]+", name) is not None and path.is_file(),
+        re.fullmatch(r"(bench/)?[\w.-]+", name) is not None and path.is_file(),
         f"claim {id}: no record {name!r} in results/; a measured claim names a file there, without .json",
     )
     try:

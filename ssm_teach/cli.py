@@ -123,7 +123,9 @@ def train(
     ] = (DEFAULT.bidirectional),
     d_model: Annotated[int, typer.Option(help="Channels.")] = DEFAULT.d_model,
     n_layers: Annotated[int, typer.Option(help="Blocks.")] = DEFAULT.n_layers,
-    N: Annotated[int, typer.Option("-N", help="State size of each channel.")] = DEFAULT.N,
+    N: Annotated[
+        int, typer.Option("-N", help="State size: of each channel for s4d, of the whole layer for s5 and lru.")
+    ] = DEFAULT.N,
     dropout: Annotated[float, typer.Option(help="Share of the features dropped in training.")] = DEFAULT.dropout,
     prenorm: Annotated[
         bool, typer.Option("--prenorm", help="Norm before the layer instead of after the block.")

@@ -141,6 +141,7 @@ def test_a_residual_must_be_numbers(residual):
         ({"zero": x - x, "equations": ["def-one"]}, "equations must be a list of labels"),
         ({"residual": 0.0, "tol": 1, "measured": "no-such-run"}, "no record 'no-such-run' in results/"),
         ({"residual": 0.0, "tol": 1, "measured": "../pyproject"}, "no record"),
+        ({"residual": 0.0, "tol": 1, "measured": "bench/../../pyproject"}, "no record"),
     ],
 )
 def test_a_malformed_claim_gets_one_sentence(evidence, sentence):
@@ -153,7 +154,10 @@ def test_a_measured_claim_rests_on_a_record(tmp_path, monkeypatch):
     monkeypatch.setattr(claims, "RESULTS", tmp_path)
     (tmp_path / "run.json").write_text(json.dumps({"accuracy": 0.97}))
     (tmp_path / "broken.json").write_text("{")
-    assert weigh(residual=0.01, tol=0.02, measured="run").kind == "measured"
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "timing.json").write_text(json.dumps({"rows": {}}))
+    for record in ("run", "bench/timing"):
+        assert weigh(residual=0.01, tol=0.02, measured=record).kind == "measured"
     with pytest.raises(UserError, match="not a JSON record"):
         weigh(residual=0.01, tol=0.02, measured="broken")
 

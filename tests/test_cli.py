@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ssm_teach import checkpoints, cli, data, records
+from ssm_teach.layers import LAYERS
 from ssm_teach.settings import Settings
 
 TINY = "--limit 64 --d-model 4 -N 2 --n-layers 1 --epochs 1 --batch-size 16 --device cpu"
@@ -57,6 +58,17 @@ def test_training_evaluating_and_reporting_in_turn(run, tmp_path):
     assert status == 0
     for word in ("mine", "image digits numerical", "s4d", "small", f"{100 * record['chance']:.1f}"):
         assert word in out
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("direction", ["--bidirectional", "--causal"])
+def test_every_layer_trains_by_its_name(run, tmp_path, layer, direction):
+    status, _, _ = run(f"train image --dataset digits --layer {layer} {direction} {TINY} --name one")
+    assert status == 0
+    record = json.loads((tmp_path / "runs" / "one" / "record.json").read_text())
+    assert record["model"]["layer"] == layer
+    weights = checkpoints.latest(tmp_path / "runs" / "one" / "checkpoints").weights
+    assert ("blocks.0.layer.C_reverse" in weights) == (direction == "--bidirectional")
 
 
 def test_report_puts_reported_numbers_in_their_own_column_with_their_source(run, tmp_path, monkeypatch):

@@ -1,8 +1,11 @@
 """The mathematics of the explorables in node against Python; the join; the two hosts, as far as needs no browser."""
 
+import functools
 import html
+import itertools
 import json
 import re
+import string
 import subprocess
 
 import nbformat
@@ -10,10 +13,13 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
+from ssm_teach import scan
 from ssm_teach.discretize import discretize, gbt
 from ssm_teach.errors import UserError
+from ssm_teach.layers.s4d import initial_A
+from ssm_teach.layers.s5 import legs_normal_part
 from ssm_teach.viz import explorables
-from ssm_teach.viz.explorables import Discretization, Landing, WrapAround, base, module_source, stills
+from ssm_teach.viz.explorables import Discretization, Landing, Ring, Scan, WrapAround, base, module_source, stills
 from ssm_teach.viz.explorables.join import JoinError, join
 
 FOLDER = stills._HERE
@@ -231,6 +237,200 @@ def test_landing_reads_one_system_twice_and_both_readings_are_scipys(tmp_path):
         assert_close(np.convolve(u, values["kernel"])[: len(u)], y)
 
 
+# Scan
+
+MONOIDS = {"text": scan.CONCATENATE, "sum": scan.SUM, "affine": scan.AFFINE}
+TRACE = """({ length, operator, algorithm, inclusive, swapped }) => {
+  const { elements, ...rules } = m.OPERATORS[operator];
+  return m.traceOf(algorithm, rules, elements(length), inclusive, swapped);
+}"""
+
+
+def congruential(length):
+    values, seed = [], 12345
+    for _ in range(length):
+        seed = (75 * seed + 74) % 65537
+        values.append(seed)
+    return values
+
+
+def scan_elements(operator, length):
+    """The elements that the figure scans, written independently of the JavaScript."""
+    if operator == "text":
+        return list((string.ascii_lowercase + string.ascii_uppercase)[:length])
+    if operator == "sum":
+        return [1 + seed % 9 for seed in congruential(length)]
+    return [((0.5, 1, -0.5, -1)[seed % 4], 1 + seed // 4 % 5) for seed in congruential(length)]
+
+
+def scan_trace(state):
+    """What ssm_teach.scan does with them."""
+    monoid, trace = MONOIDS[state["operator"]], scan.Trace()
+    options = {"inclusive": state["inclusive"]} if state["algorithm"] == "blelloch" else {}
+    algorithm = {"blelloch": scan.blelloch, "hillis-steele": scan.hillis_steele}[state["algorithm"]]
+    algorithm(monoid.op, scan_elements(state["operator"], state["length"]), monoid.identity, trace, **options)
+    return trace
+
+
+def replayed(trace, monoid, spoil):
+    """The cells after each step when the actions are carried out once more, with the sources that ``spoil`` makes."""
+    cells, after = list(trace.initial), []
+    for step in trace.steps:
+        operands = [[cells[source] for source in spoil(step.phase, action)] for action in step.actions]
+        for action, values in zip(step.actions, operands, strict=True):
+            cells[action.target] = functools.reduce(monoid.op, values) if values else monoid.identity
+        after.append(tuple(cells))
+    return after
+
+
+def swapped_in_the_down_sweep(phase, action):
+    return action.sources[::-1] if phase == "down-sweep" else action.sources
+
+
+def tuples(value):
+    return tuple(map(tuples, value)) if isinstance(value, list) else value
+
+
+@pytest.mark.node
+@needs_node
+@pytest.mark.parametrize("operator", MONOIDS)
+def test_scan_does_step_by_step_what_ssm_teach_scan_does(operator, tmp_path):
+    cases = [
+        {"length": n, "operator": operator, "algorithm": algorithm, "inclusive": inclusive, "swapped": False}
+        for n in range(2, 33)
+        for algorithm, inclusive in [("blelloch", False), ("blelloch", True), ("hillis-steele", False)]
+    ]
+    for case, shown in zip(cases, node(tmp_path, "scan.math.mjs", TRACE, cases), strict=True):
+        trace = scan_trace(case)
+        assert (shown["length"], shown["width"]) == (trace.length, trace.width)
+        assert tuples(shown["initial"]) == trace.initial
+        assert [step["phase"] for step in shown["steps"]] == [step.phase for step in trace.steps]
+        for step, expected in zip(shown["steps"], trace.steps, strict=True):
+            actions = [scan.Action(action["target"], tuple(action["sources"])) for action in step["actions"]]
+            assert actions == list(expected.actions)
+            assert tuples(step["cells"]) == expected.cells
+
+
+@pytest.mark.node
+@needs_node
+@pytest.mark.parametrize("operator", MONOIDS)
+def test_swapped_operands_spoil_the_scan_from_four_elements_on_unless_the_operator_commutes(operator, tmp_path):
+    cases = [
+        {"length": n, "operator": operator, "algorithm": "blelloch", "inclusive": inclusive, "swapped": True}
+        for n in range(2, 33)
+        for inclusive in (False, True)
+    ]
+    for case, shown in zip(cases, node(tmp_path, "scan.math.mjs", TRACE, cases), strict=True):
+        trace, n = scan_trace(case), case["length"]
+        assert [tuples(step["cells"]) for step in shown["steps"]] == replayed(
+            trace, MONOIDS[operator], swapped_in_the_down_sweep
+        )
+        spoilt = tuples(shown["steps"][-1]["cells"])[:n] != trace.steps[-1].cells[:n]
+        assert spoilt == (n >= 4 and operator != "sum")
+
+
+@pytest.mark.node
+@needs_node
+def test_scan_counts_and_marks_what_is_wrong_at_every_step(tmp_path):
+    states = [
+        {
+            "length": n,
+            "operator": operator,
+            "algorithm": "both",
+            "inclusive": inclusive,
+            "swapped": swapped,
+            "step": step,
+        }
+        for n in (2, 3, 4, 7, 8, 13, 32)
+        for operator in MONOIDS
+        for inclusive, swapped in itertools.product((False, True), repeat=2)
+        for step in range(Scan(length=n, algorithm="both", inclusive=inclusive).last_step + 2)
+    ]
+    for state, values in zip(
+        states, node(tmp_path, "scan.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        last = Scan(length=state["length"], algorithm="both", inclusive=state["inclusive"]).last_step
+        assert (values["step"], values["last"]) == (min(state["step"], last), last)
+        for name, run in zip(["blelloch", "hillis-steele"], values["runs"], strict=True):
+            trace = scan_trace({**state, "algorithm": name})
+            now = min(state["step"], len(trace.steps))
+            spoil = swapped_in_the_down_sweep if state["swapped"] else lambda phase, action: action.sources
+            cells = [trace.initial, *replayed(trace, MONOIDS[state["operator"]], spoil)][now]
+            right = [trace.initial, *(step.cells for step in trace.steps)][now]
+            assert tuples(run["cells"]) == cells
+            assert run["wrong"] == [k for k in range(state["length"]) if cells[k] != right[k]]
+            assert run["total"] == {"work": trace.work, "depth": trace.depth}
+            trace.steps = trace.steps[:now]
+            assert (run["work"], run["depth"]) == (trace.work, trace.depth)
+
+
+# Ring
+
+
+def ring_states():
+    draw = np.random.default_rng(0).uniform
+    rings = [
+        {"r_min": float(draw(0, 0.9)), "r_max": float(draw(0.9, 0.9999)), "max_phase": float(draw(0, 2))}
+        for _ in range(12)
+    ]
+    rings += [
+        {"r_min": 0.0, "r_max": 0.9999},
+        {"r_min": 0.8, "r_max": 0.8, "max_phase": 0.0},
+        {"r_min": 0.9, "r_max": 0.5},
+    ]
+    steps = [{"delta": delta, "spread": spread} for delta in (0.001, 0.03, 1.0) for spread in (0.0, 0.7, 2.0)]
+    odes = [{"spectrum": "lin", **step} for step in steps]
+    odes += [{"spectrum": "legs", "blocks": blocks, **step} for blocks in (1, 2, 4, 8) for step in steps]
+    return [{**Ring().state(), **change, "normalised": k % 2 == 0} for k, change in enumerate(rings + odes)]
+
+
+def ring_modes(state):
+    """Decay and phase of each mode, written independently of the JavaScript."""
+    even, golden = (np.arange(32) + 0.5) / 32, 0.6180339887498949 * np.arange(1, 33) % 1
+    if state["spectrum"] == "ring":
+        inner, outer = sorted((state["r_min"], state["r_max"]))
+        return -0.5 * np.log(inner**2 + (outer**2 - inner**2) * even), np.pi * state["max_phase"] * golden
+    dt = state["delta"] * 10 ** (state["spread"] * (golden - 0.5))
+    block = legs_normal_part(64 // state["blocks"])[0]
+    a = initial_A("lin", 32) if state["spectrum"] == "lin" else np.tile(block, state["blocks"])
+    return -a.real * dt, a.imag * dt
+
+
+@pytest.mark.node
+@needs_node
+def test_ring_puts_eigenvalues_where_the_layers_put_them_and_times_their_memory(tmp_path):
+    states = ring_states()
+    for state, values in zip(
+        states, node(tmp_path, "ring.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        decay, phase = ring_modes(state)
+        near = functools.partial(pytest.approx, rel=1e-9, abs=1e-9)
+        assert np.array(values["lambda"]) == near(np.exp(-decay + 1j * phase))
+        assert np.abs(values["lambda"]).min() >= values["bounds"][0] - 1e-12
+        assert np.abs(values["lambda"]).max() <= values["bounds"][1] + 1e-12
+        assert values["aliased"] == ([] if state["spectrum"] == "ring" else list(np.flatnonzero(phase > np.pi)))
+        assert np.exp(-decay * values["half_lives"]) == near(np.full(32, 0.5))
+        assert values["median"] == near(np.median(values["half_lives"]))
+        edges = np.concatenate([[0], 10 ** (np.arange(1, 20) / 4), [np.inf]])
+        assert values["bins"] == list(np.histogram(values["half_lives"], edges)[0])
+        assert np.array(values["envelope"]) == near(np.exp(-np.outer(values["steps"], decay)).mean(axis=1))
+        assert np.exp(-decay * values["horizon"]).mean() == near(0.1)
+
+
+@pytest.mark.node
+@needs_node
+def test_gamma_gives_every_state_of_the_ring_variance_one(tmp_path):
+    states = [{**state, "normalised": normalised} for state in ring_states() for normalised in (False, True)]
+    shown = node(tmp_path, "ring.math.mjs", "(state) => m.valuesOf(state)", states)
+    for plain, normalised in zip(shown[::2], shown[1::2], strict=True):
+        assert plain["variance"] == normalised["other_variance"]
+        assert plain["other_variance"] == normalised["variance"] == pytest.approx(np.ones(32), rel=1e-12)
+        assert np.array(plain["variance"]) * np.square(plain["gamma"]) == pytest.approx(np.ones(32), rel=1e-12)
+        for modulus, variance in zip(np.abs(plain["lambda"]), plain["variance"], strict=True):
+            if modulus < 0.99:  # the variance of white noise through x ← λx + u, term by term
+                assert variance == pytest.approx((modulus ** (2 * np.arange(4000))).sum(), rel=1e-9)
+
+
 # The join
 
 
@@ -339,11 +539,14 @@ def test_static_page_holds_picture_words_state_and_module_and_no_address(explora
 @needs_node
 @pytest.mark.parametrize("explorable", explorables.every(), ids=NAMES)
 def test_still_pictures_are_what_the_module_draws_now(explorable):
-    for width in stills.WIDTHS:
-        drawn = stills.draw_still(explorable, width)
-        assert (FOLDER / f"{explorable.name}.{width}.svg").read_text(encoding="utf-8") == drawn, (
-            "run python -m ssm_teach.viz.explorables.stills"
-        )
+    for path, drawn in stills.pictures(explorable):
+        assert path.read_text(encoding="utf-8") == drawn, "run python -m ssm_teach.viz.explorables.stills"
+
+
+def test_a_state_that_is_pictured_stands_still_as_itself_and_any_other_as_the_first():
+    first, spoilt, other = Scan(), Scan(swapped=True, step=7), Scan(length=5)
+    assert "4 cells of 8 are wrong" in spoilt.still("wide")
+    assert first.still("narrow") == other.still("narrow") != spoilt.still("narrow")
 
 
 def test_notebook_gets_a_widget_and_the_book_build_a_page_without_widget_state(tmp_path):
@@ -386,6 +589,14 @@ def test_live_explorable_can_be_set_from_python():
         (lambda: WrapAround(length=16, pad=17), "pad must lie in 0 to 16; got 17"),
         (lambda: WrapAround(input="step"), "unknown input 'step'"),
         (lambda: Landing(sample=200), "sample must lie in 0 to 199; got 200"),
+        (lambda: Scan(length=33), "Scan: length must lie in 2 to 32; got 33"),
+        (lambda: Scan(length=8, step=8), "Scan: step must lie in 0 to 7; got 8"),
+        (lambda: Scan(algorithm="bleloch"), r"unknown algorithm 'bleloch'; .* \(did you mean blelloch\?\)"),
+        (lambda: Scan(operator="max"), "unknown operator 'max'"),
+        (lambda: Ring(r_max=1), "Ring: r_max must lie in 0 to 0.9999; got 1"),
+        (lambda: Ring(r_min=0.95, r_max=0.9), "r_min must be at most r_max = 0.9; got 0.95"),
+        (lambda: Ring(blocks=3), "blocks must be 1, 2, 4 or 8; got 3"),
+        (lambda: Ring(spectrum="hippo"), "unknown spectrum 'hippo'"),
     ],
 )
 def test_a_value_outside_the_controls_gets_one_sentence(make, complaint):

@@ -20,6 +20,8 @@ CASES = {
         {"init": init, "method": method, "dt_min": 0.02, "dt_max": 2.0}
         for init, method in itertools.product(("lin", "inv", "legs", "real"), ("zoh", "bilinear"))
     ],
+    "s5": [{"method": method, "dt_min": 0.02, "dt_max": 2.0} for method in ("zoh", "bilinear")],
+    "lru": [{}, {"r_min": 0.0, "r_max": 1.0, "max_phase": 0.3}],
 }
 VARIANTS = [(name, options) for name, variants in CASES.items() for options in variants]
 
@@ -172,8 +174,8 @@ def test_batch_elements_do_not_mix(name, options):
 
 
 @every_variant
-def test_no_tensor_has_a_state_for_every_position(name, options):
-    b, L, d, n = 2, 4096, 2, 64
+def test_no_tensor_has_N_numbers_for_every_position_of_every_channel(name, options):
+    b, L, d, n = 2, 4096, 32, 64
     layer = build(name, options, d=d, n=n)
     with Largest() as largest:
         y, state = layer(signal(L, b=b, d=d), state=layer.initial_state(b), return_state=True)

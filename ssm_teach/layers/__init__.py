@@ -7,11 +7,13 @@ import inspect
 
 from ssm_teach.errors import choose
 from ssm_teach.layers.base import SequenceLayer
+from ssm_teach.layers.lru import LRU
 from ssm_teach.layers.s4d import S4D
+from ssm_teach.layers.s5 import S5
 
-__all__ = ["LAYERS", "S4D", "SequenceLayer", "make"]
+__all__ = ["LAYERS", "LRU", "S4D", "S5", "SequenceLayer", "make"]
 
-LAYERS: dict[str, type[SequenceLayer]] = {"s4d": S4D}
+LAYERS: dict[str, type[SequenceLayer]] = {"s4d": S4D, "s5": S5, "lru": LRU}
 
 
 def make(name: str, d: int, N: int, **options) -> SequenceLayer:

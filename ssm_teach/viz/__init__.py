@@ -11,10 +11,12 @@ import importlib
 from ssm_teach.viz.animation import animation
 from ssm_teach.viz.interactive import interact
 from ssm_teach.viz.plots import plot_held, plot_orders, plot_poles, plot_samples
+from ssm_teach.viz.scans import animate_scan, plot_scan_network
 from ssm_teach.viz.style import COLORS, use_style
 
 __all__ = [
     "COLORS",
+    "animate_scan",
     "animation",
     "explorables",
     "interact",
@@ -22,6 +24,7 @@ __all__ = [
     "plot_orders",
     "plot_poles",
     "plot_samples",
+    "plot_scan_network",
     "use_style",
 ]
 

@@ -1,11 +1,14 @@
 """The explorables in a real browser: moved by keyboard, mouse and touch in the built book, and compared with Python."""
 
 import json
+import string
 
 import numpy as np
 import pytest
 
+from ssm_teach import scan
 from ssm_teach.discretize import discretize
+from ssm_teach.layers.s4d import initial_A
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import module_source
 
@@ -15,6 +18,8 @@ PAGES = {
     "discretization": "book/04-discretization.html",
     "wrap-around": "book/05-convolution.html",
     "landing": "book/index.html",
+    "scan": "book/13-scans.html",
+    "ring": "book/14-s5-lru.html",
 }
 TOLERANCE = 1e-9
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -29,7 +34,7 @@ def figure(open_page, site):
         page.goto(f"{site}/{PAGES[name]}")
         if options.get("java_script_enabled", True):  # formulas that are set late would move the figure under the mouse
             page.evaluate("window.MathJax?.startup?.promise.then(() => true)")
-        return page.locator(f".x-{name}")
+        return page.locator(f".x-{name}").first  # a chapter may show a figure twice
 
     return opened
 
@@ -254,16 +259,255 @@ def test_landing_plays_where_motion_is_welcome_and_can_be_paused(figure):
     assert f"Sample {stopped + 1} of 200" in sentence(live)
 
 
+MONOIDS = {"text": scan.CONCATENATE, "sum": scan.SUM, "affine": scan.AFFINE}
+
+
+def check_scan(shown):
+    """Compare what the figure shows with ssm_teach.scan, unless the bug is switched on, and return it."""
+    monoid, elements = MONOIDS[shown["operator"]], scan_elements(shown["operator"], shown["length"])
+    for run in shown["runs"]:
+        trace = scan.Trace()
+        if run["algorithm"] == "blelloch":
+            scan.blelloch(monoid.op, elements, monoid.identity, trace, inclusive=shown["inclusive"])
+        else:
+            scan.hillis_steele(monoid.op, elements, monoid.identity, trace)
+        assert run["total"] == {"work": trace.work, "depth": trace.depth}
+        assert (run["steps"], run["now"]) == (len(trace.steps), min(shown["step"], len(trace.steps)))
+        step = trace.steps[run["now"] - 1] if run["now"] else None
+        assert run["phase"] == (step.phase if step else "")
+        right = step.cells if step else trace.initial
+        wrong = [k for k in range(shown["length"]) if tuples(run["cells"][k]) != right[k]]
+        assert run["wrong"] == wrong
+        assert shown["swapped"] or tuples(run["cells"]) == right
+        trace.steps = trace.steps[: run["now"]]
+        assert (run["work"], run["depth"]) == (trace.work, trace.depth)
+    return shown
+
+
+def scan_elements(operator, length):
+    seeds = [12345]
+    for _ in range(length):
+        seeds.append((75 * seeds[-1] + 74) % 65537)
+    return {
+        "text": list((string.ascii_lowercase + string.ascii_uppercase)[:length]),
+        "sum": [1 + seed % 9 for seed in seeds[1:]],
+        "affine": [((0.5, 1, -0.5, -1)[seed % 4], 1 + seed // 4 % 5) for seed in seeds[1:]],
+    }[operator]
+
+
+def tuples(value):
+    return tuple(map(tuples, value)) if isinstance(value, list) else value
+
+
+def test_scan_steps_by_keyboard_and_buttons_and_agrees_with_python(figure):
+    live = figure("scan")
+    steps = slider(live, "step")
+    steps.press("Home")
+    said = set()
+    for step in range(8):
+        assert check_scan(values(live))["step"] == step
+        said.add(sentence(live))
+        live.get_by_role("button", name="Step", exact=True).click()
+    assert len(said) == 8
+    assert check_scan(values(live))["step"] == 7  # there is nothing after the last
+    for press, step in [("ArrowLeft", 6), ("Home", 0), ("End", 7)]:
+        steps.press(press)
+        assert check_scan(values(live))["step"] == step
+    live.get_by_role("button", name="Back").click()
+    assert check_scan(values(live))["step"] == 6
+    live.get_by_role("radio", name="both").check()
+    for operator in ("numbers, +", "x ↦ ax + b", "letters, join"):
+        live.get_by_role("radio", name=operator).check()
+        for length in (2, 5, 13, 16, 32):
+            field = live.get_by_role("spinbutton", name="elements n, exact value")
+            field.fill(str(length))
+            field.press("Enter")
+            steps.press("End")
+            shown = check_scan(values(live))
+            assert [run["algorithm"] for run in shown["runs"]] == ["blelloch", "hillis-steele"]
+            assert shown["runs"][0]["width"] == 1 << (length - 1).bit_length()
+            steps.press("PageDown")
+            assert check_scan(values(live))["step"] < shown["step"]
+    assert "Hillis–Steele" in sentence(live)
+
+
+def test_scan_shows_the_swapped_operands_only_where_they_do_harm(figure):
+    live = figure("scan")
+    live.get_by_role("radio", name="left ∘ parent").check()
+    field = live.get_by_role("spinbutton", name="elements n, exact value")
+    wrong = {}
+    for operator in ("letters, join", "x ↦ ax + b", "numbers, +"):
+        live.get_by_role("radio", name=operator).check()
+        for length in (2, 3, 4, 8, 13):
+            field.fill(str(length))
+            field.press("Enter")
+            slider(live, "step").press("End")
+            (run,) = check_scan(values(live))["runs"]
+            wrong[operator, length] = len(run["wrong"])
+            crosses = live.locator(".x-cross").count() // 2 - 1  # two strokes each, and one in the key
+            assert crosses == len(run["wrong"])
+            assert live.locator(".x-bad").count() == len(run["wrong"])
+    assert [length for operator, length in wrong if operator.startswith("letters") and wrong[operator, length]] == [
+        4,
+        8,
+        13,
+    ]
+    assert [length for operator, length in wrong if operator.startswith("x") and wrong[operator, length]] == [4, 8, 13]
+    assert not any(count for (operator, _), count in wrong.items() if operator.startswith("numbers"))
+    assert "no result is wrong: a sum does not mind the order" in sentence(live)
+    live.get_by_role("radio", name="parent ∘ left").check()
+    assert "swapped" not in sentence(live)
+    live.get_by_role("radio", name="Hillis–Steele").check()
+    assert live.get_by_role("radio", name="left ∘ parent").is_disabled()
+
+
+def test_scan_stands_still_until_it_is_played_and_stops_at_the_end(figure):
+    live = figure("scan", reduced_motion="no-preference")
+    slider(live, "step").press("Home")
+    live.page.wait_for_timeout(1500)
+    assert values(live)["step"] == 0
+    live.scroll_into_view_if_needed()
+    live.get_by_role("button", name="Play").click()
+    live.page.wait_for_function("() => JSON.parse(document.querySelector('.x-scan').dataset.values).step === 2")
+    assert live.locator(".x-sentence").get_attribute("aria-live") == "off"
+    live.get_by_role("button", name="Pause").click()
+    stopped = check_scan(values(live))["step"]
+    live.page.wait_for_timeout(1500)
+    assert values(live)["step"] == stopped
+    assert live.locator(".x-sentence").get_attribute("aria-live") == "polite"
+    slider(live, "step").press("End")
+    slider(live, "step").press("ArrowLeft")
+    live.get_by_role("button", name="Play").click()
+    live.get_by_role("button", name="Play").wait_for()  # it has stopped by itself
+    assert values(live)["step"] == values(live)["last"]
+    live.get_by_role("button", name="Play").click()
+    live.page.wait_for_function("() => JSON.parse(document.querySelector('.x-scan').dataset.values).step === 0")
+
+
+def test_scan_is_scrubbed_by_mouse_and_by_finger(figure):
+    live = figure("scan")
+    slider(live, "step").press("End")
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    live.page.mouse.move(box["x"] + 22, box["y"] + 22)
+    live.page.mouse.down()
+    live.page.mouse.move(box["x"] - 150, box["y"] + 22, steps=5)
+    live.page.mouse.up()
+    scrubbed = check_scan(values(live))["step"]
+    assert 0 < scrubbed < 7
+    live = figure("scan", **PHONE)
+    slider(live, "step").press("End")
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    x, y = box["x"] + 22, box["y"] + 22
+    touch(live.page, [(x, y), (x - 20, y), (x - 60, y)])
+    wait_for(live, lambda shown: check_scan(shown)["step"] < 7)
+    before = values(live)["step"]
+    live.get_by_role("button", name="Back").tap()
+    wait_for(live, lambda shown: check_scan(shown)["step"] == before - 1)
+
+
+def check_ring(shown):
+    """Compare what the figure shows with NumPy and the layers' own eigenvalues, and return it."""
+    even, golden = (np.arange(32) + 0.5) / 32, 0.6180339887498949 * np.arange(1, 33) % 1
+    if shown["spectrum"] == "ring":
+        inner, outer = sorted((shown["r_min"], shown["r_max"]))
+        decay = -0.5 * np.log(inner**2 + (outer**2 - inner**2) * even)
+        phase = np.pi * shown["max_phase"] * golden
+    else:
+        a = (
+            initial_A("lin", 32)
+            if shown["spectrum"] == "lin"
+            else np.tile(initial_A("legs", 32 // shown["blocks"]), shown["blocks"])
+        )
+        dt = shown["delta"] * 10 ** (shown["spread"] * (golden - 0.5))
+        decay, phase = -a.real * dt, a.imag * dt
+    assert np.array(shown["lambda"]) == pytest.approx(np.exp(-decay + 1j * phase), abs=TOLERANCE)
+    assert np.array(shown["half_lives"]) == pytest.approx(np.log(2) / decay, rel=TOLERANCE)
+    plain = 1 / -np.expm1(-2 * decay)
+    assert np.array(shown["variance"]) == pytest.approx(np.ones(32) if shown["normalised"] else plain, rel=TOLERANCE)
+    return shown
+
+
+def test_ring_moves_by_keyboard_and_agrees_with_python(figure):
+    live = figure("ring")
+    live.get_by_role("radio", name="LRU ring").check()
+    said = set()
+    for name, keys in [
+        ("outer radius r_max", ["End", "Home", "PageUp", "PageUp"]),
+        ("inner radius r_min", ["Home", "ArrowRight"]),
+        ("largest phase", ["Home", "End", "ArrowLeft"]),
+    ]:
+        for key in keys:
+            slider(live, name).press(key)
+            check_ring(values(live))
+            said.add(sentence(live))
+    assert len(said) >= 8
+    for weight, normalised in [("γ = √(1 − |λ|²)", True), ("1", False)]:
+        live.get_by_role("radio", name=weight, exact=True).check()
+        assert check_ring(values(live))["normalised"] == normalised
+    assert slider(live, "step Δ").is_hidden()
+    for spectrum in ("HiPPO blocks", "S4D-Lin"):
+        live.get_by_role("radio", name=spectrum).check()
+        for name in ("step Δ", "spread of Δ"):
+            for key in ("Home", "PageUp", "End"):
+                slider(live, name).press(key)
+                check_ring(values(live))
+        assert len(values(live)["aliased"]) > 0
+        assert "aliased" in sentence(live)
+        assert live.locator(".x-aliased").count() == len(values(live)["aliased"]) + 1  # and one in the key
+    live.get_by_role("radio", name="HiPPO blocks").check()
+    highest = []
+    for name in ("1 of 64", "2 of 32", "4 of 16", "8 of 8"):
+        live.get_by_role("radio", name=name).check()
+        check_ring(values(live))
+        highest.append(len(values(live)["aliased"]))
+    assert highest == sorted(highest, reverse=True)
+    assert highest[0] > highest[-1]
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_ring_is_dragged_by_its_grips(figure, phone):
+    live = figure("ring", **(PHONE if phone else {}))
+    live.get_by_role("radio", name="LRU ring").check()
+    slider(live, "largest phase").press("Home")
+    for _ in range(2):
+        slider(live, "largest phase").press("PageUp")
+    outer, inner = live.locator(".x-handle").all()
+    outer.scroll_into_view_if_needed()
+    drag(live, outer, (0, -30), phone)
+    wait_for(live, lambda shown: check_ring(shown)["max_phase"] != 0.4)
+    radius = values(live)["r_min"]
+    drag(live, inner, (-50, 0), phone)
+    wait_for(live, lambda shown: check_ring(shown)["r_min"] < radius)
+    live.get_by_role("radio", name="S4D-Lin").check()
+    assert (outer.is_visible(), inner.is_visible()) == (False, False)
+
+
+def drag(live, handle, by, with_finger):
+    box = handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    if with_finger:
+        touch(live.page, [(x, y), (x + by[0] / 2, y + by[1] / 2), (x + by[0], y + by[1])])
+        return
+    live.page.mouse.move(x, y)
+    live.page.mouse.down()
+    live.page.mouse.move(x + by[0], y + by[1], steps=5)
+    live.page.mouse.up()
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_still_picture_stands_in_without_javascript_and_on_paper(figure, name):
     live = figure(name, java_script_enabled=False)
-    still = live.page.locator(f'[data-explorable="{name}"] .x-still')
+    still = live.page.locator(f'[data-explorable="{name}"] .x-still').first
     picture = still.locator(".x-picture").filter(visible=True)
     assert picture.bounding_box()["height"] > 200
     assert len(picture.get_attribute("aria-label")) > 40
     assert live.count() == 0
     live = figure(name)
-    still = live.page.locator(f'[data-explorable="{name}"] .x-still')
+    still = live.page.locator(f'[data-explorable="{name}"] .x-still').first
     assert (still.is_visible(), live.is_visible()) == (False, True)
     live.page.emulate_media(media="print")
     assert (still.is_visible(), live.is_visible()) == (True, False)
@@ -322,21 +566,27 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
     page.add_style_tag(content=explorable._css)
     page.evaluate(HARNESS, [module_source(explorable.name), [explorable.state(), explorable.state()]])
     first, second = page.locator(".x-live").all()
-    key, value = {"discretization": ("delta", 0.25), "wrap-around": ("pad", 3), "landing": ("delta", 0.1)}[
-        explorable.name
-    ]
+    key, value = {
+        "discretization": ("delta", 0.25),
+        "wrap-around": ("pad", 3),
+        "landing": ("delta", 0.1),
+        "scan": ("length", 5),
+        "ring": ("r_min", 0.5),
+    }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value
     assert values(second)[key] == explorable.state()[key]
     second.get_by_role("slider").last.press("End")
     assert page.evaluate("[models[0].saved, models[1].saved > 0]") == [0, True]
+    if explorable.name == "scan":
+        first.get_by_role("button", name="Play").click()
     page.evaluate("models.forEach((model) => model.cleanup())")
     assert page.evaluate("models.map((model) => model.listeners())") == [0, 0]
     assert page.locator(".x-live").count() == 0
-    if explorable.name == "landing":
-        sample = page.evaluate("models[0].state.sample")
-        page.wait_for_timeout(300)
-        assert page.evaluate("models[0].state.sample") == sample
+    if moving := {"landing": "sample", "scan": "step"}.get(explorable.name):
+        before = page.evaluate("(key) => models[0].state[key]", moving)
+        page.wait_for_timeout(1500)
+        assert page.evaluate("(key) => models[0].state[key]", moving) == before
     assert mistakes == []
     page.close()
 

@@ -33,6 +33,7 @@ class Explorable(anywidget.AnyWidget):
 
     name: ClassVar[str]
     keys_shown: ClassVar[tuple[str, ...]]
+    pictured: ClassVar[dict[str, dict]] = {}  # arguments of further states that have a still picture of their own
     _css = (_HERE / "explorables.css").read_text(encoding="utf-8")
 
     def __init_subclass__(cls, **options):
@@ -66,8 +67,9 @@ class Explorable(anywidget.AnyWidget):
         )
 
     def still(self, width: str) -> str:
-        """Return the still picture, SVG, for a ``wide`` page or a ``narrow`` one."""
-        return (_HERE / f"{self.name}.{width}.svg").read_text(encoding="utf-8").strip()
+        """Return the still picture, SVG, for a ``wide`` page or a ``narrow`` one, of this state or else the first."""
+        own = [f".{name}" for name, given in self.pictured.items() if type(self)(**given).state() == self.state()]
+        return (_HERE / f"{self.name}{''.join(own[:1])}.{width}.svg").read_text(encoding="utf-8").strip()
 
 
 _NOTE = (

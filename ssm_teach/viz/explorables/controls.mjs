@@ -85,34 +85,39 @@ const rounded = (value, step) => Number((Math.round(value / step) * step).toPrec
 // A labelled range with − and + beside it (JupyterLab keeps arrow keys from sliders) and a field for an exact value.
 // `scale` maps the model's value to the slider's position and back; `marks` are [value, text] written under the track;
 // `shownBy` says "shown", "disabled" or "hidden"; `moved` hears of the reader's hand, not of the model's own changes.
+// `max` may be a function, for an end that depends on other controls.
 export const addSlider = (shell, model, { key, text, unit = "", min, max, step, nudge, scale, marks = [], shownBy, moved }) => {
   const { to, from } = scale ?? { to: (value) => value, from: (position) => position };
-  const range = element("input", { type: "range", min: to(min), max: to(max), step, "aria-label": text });
-  const field = element("input", { type: "number", min, max, step: "any", "aria-label": `${text}, exact value`, inputmode: "decimal" });
+  const end = typeof max === "function" ? max : () => max;
+  const range = element("input", { type: "range", min: to(min), max: to(end()), step, "aria-label": text });
+  const field = element("input", { type: "number", min, max: end(), step: "any", "aria-label": `${text}, exact value`, inputmode: "decimal" });
   const [less, more] = [
     ["−", "Decrease"],
     ["+", "Increase"],
   ].map(([sign, verb]) => element("button", { type: "button", "aria-label": `${verb} ${text}` }, sign));
-  const track = element("div", { class: "x-track" }, range, markRow(marks, to, to(min), to(max)));
+  const track = element("div", { class: "x-track" }, range, markRow(marks, to, to(min), to(end())));
   const head = element("div", { class: "x-head" }, element("span", { "aria-hidden": "true" }, text), field);
   if (unit) head.append(element("span", { class: "x-unit-name" }, unit));
   const box = element("div", { class: "x-slider" }, head, element("div", { class: "x-row" }, less, track, more));
   shell.sliders.append(box);
 
+  const current = () => Math.min(model.get(key), end());
   const choose = (value) => {
     moved?.();
-    put(model, { [key]: Math.min(Math.max(Number.isInteger(step) ? Math.round(value) : value, min), max) });
+    put(model, { [key]: Math.min(Math.max(Number.isInteger(step) ? Math.round(value) : value, min), end()) });
   };
-  const moveTo = (position) => choose(from(Math.min(Math.max(position, to(min)), to(max))));
+  const moveTo = (position) => choose(from(Math.min(Math.max(position, to(min)), to(end()))));
   shell.listen(range, "input", () => moveTo(Number(range.value)));
-  shell.listen(less, "click", () => moveTo(rounded(to(model.get(key)) - nudge, step)));
-  shell.listen(more, "click", () => moveTo(rounded(to(model.get(key)) + nudge, step)));
+  shell.listen(less, "click", () => moveTo(rounded(to(current()) - nudge, step)));
+  shell.listen(more, "click", () => moveTo(rounded(to(current()) + nudge, step)));
   shell.listen(field, "change", () => {
     if (field.value !== "" && Number.isFinite(field.valueAsNumber)) choose(field.valueAsNumber);
     refresh();
   });
   const refresh = () => {
-    const value = model.get(key);
+    const value = current();
+    range.max = to(end());
+    field.max = end();
     range.value = to(value);
     range.setAttribute("aria-valuetext", `${Number(value.toPrecision(4))}${unit ? ` ${unit}` : ""}`);
     field.value = Number(value.toPrecision(6));
@@ -136,8 +141,8 @@ const markRow = (marks, to, low, high) => {
   return row;
 };
 
-// One of a few: radio buttons drawn as one bar. The name only groups them; it comes from the caller's own element.
-export const addChoice = (shell, model, { key, text, options }) => {
+// One of a few, values of any kind: radio buttons drawn as one bar. The name only groups them. `shownBy` as for sliders.
+export const addChoice = (shell, model, { key, text, options, shownBy }) => {
   const group = `${key}-${Math.random().toString(36).slice(2)}`;
   const inputs = options.map(([value, name]) => {
     const input = element("input", { type: "radio", name: group, value });
@@ -145,8 +150,14 @@ export const addChoice = (shell, model, { key, text, options }) => {
     return [input, element("label", {}, input, element("span", {}, name))];
   });
   const bar = element("div", { class: "x-bar" }, ...inputs.map(([, labelled]) => labelled));
-  shell.choices.append(element("fieldset", { class: "x-choice" }, element("legend", {}, text), bar));
-  const refresh = () => inputs.forEach(([input]) => (input.checked = input.value === model.get(key)));
+  const box = element("fieldset", { class: "x-choice" }, element("legend", {}, text), bar);
+  shell.choices.append(box);
+  const refresh = () => {
+    inputs.forEach(([input], k) => (input.checked = options[k][0] === model.get(key)));
+    if (!shownBy) return;
+    box.hidden = shownBy() === "hidden";
+    box.disabled = shownBy() === "disabled";
+  };
   refresh();
   return refresh;
 };
@@ -162,7 +173,32 @@ export const addButtons = (shell, entries) => {
   return buttons;
 };
 
+// Time for a figure that plays: `advance` moves the model one step every `pause` ms, while `playing` and in view, and
+// returns false to stop. The kernel of a live notebook hears of a step when it stops.
+export const buildClock = (shell, model, { pause, advance }) => {
+  const clock = { playing: false, inView: true, onChange: () => {} };
+  let timer = 0;
+  const tick = () => {
+    if (clock.inView && advance() === false) clock.set(false);
+    else timer = setTimeout(tick, pause);
+  };
+  clock.set = (playing) => {
+    if (playing === clock.playing) return;
+    clock.playing = playing;
+    clearTimeout(timer);
+    if (playing) timer = setTimeout(tick, pause);
+    else model.save_changes();
+    clock.onChange();
+  };
+  const observer = new IntersectionObserver((entries) => (clock.inView = entries.some((entry) => entry.isIntersecting)));
+  observer.observe(shell.stage);
+  shell.onCleanup(() => observer.disconnect());
+  shell.onCleanup(() => clearTimeout(timer));
+  return clock;
+};
+
 // A finger-sized invisible handle over the picture. It stays while the picture below it is redrawn, so a drag survives.
+// Returns a function that moves it, or hides it when it is given null.
 export const addHandle = (shell, kind, moved) => {
   const handle = element("div", { class: `x-handle ${kind}`, "aria-hidden": "true" });
   shell.stage.append(handle);
@@ -177,6 +213,7 @@ export const addHandle = (shell, kind, moved) => {
   });
   shell.listen(handle, "pointermove", follow);
   return (x, y) => {
+    handle.hidden = x === null;
     handle.style.transform = `translate(${x}px, ${y}px)`;
   };
 };

@@ -1,5 +1,5 @@
 // Landing: the moving picture of the first page. It moves by itself only where motion is welcome and while it is in view.
-import { addButtons, addSlider, buildShell, prefersStillness, put, redrawOn } from "./controls.mjs";
+import { addButtons, addSlider, buildClock, buildShell, prefersStillness, put, redrawOn } from "./controls.mjs";
 import { number } from "./plot.mjs";
 import { SAMPLES, valuesOf } from "./landing.math.mjs";
 import { describe, draw } from "./landing.picture.mjs";
@@ -28,29 +28,6 @@ const tableOf = (values) => [
   ["convolution", number(values.convolution, 12)],
   ["difference", number(values.difference, 3)],
 ];
-
-// Time passes only while `playing` and in view. The kernel of a live notebook hears of a sample when it stops.
-const buildClock = (shell, model) => {
-  const clock = { playing: false, inView: true, onChange: () => {} };
-  let timer = 0;
-  const tick = () => {
-    if (clock.inView) model.set("sample", (model.get("sample") + 1) % SAMPLES);
-    timer = setTimeout(tick, FRAME);
-  };
-  clock.set = (playing) => {
-    if (playing === clock.playing) return;
-    clock.playing = playing;
-    clearTimeout(timer);
-    if (playing) timer = setTimeout(tick, FRAME);
-    else model.save_changes();
-    clock.onChange();
-  };
-  const observer = new IntersectionObserver((entries) => (clock.inView = entries.some((entry) => entry.isIntersecting)));
-  observer.observe(shell.stage);
-  shell.onCleanup(() => observer.disconnect());
-  shell.onCleanup(() => clearTimeout(timer));
-  return clock;
-};
 
 const addControls = (shell, model, clock) => {
   const step = (by) => {
@@ -84,7 +61,10 @@ const addControls = (shell, model, clock) => {
 
 function render({ model, el }) {
   const shell = buildShell(el, { name: "landing", title: "one system, read two ways" });
-  const clock = buildClock(shell, model);
+  const advance = () => {
+    model.set("sample", (model.get("sample") + 1) % SAMPLES);
+  };
+  const clock = buildClock(shell, model, { pause: FRAME, advance });
   const refreshers = addControls(shell, model, clock);
   const redraw = () => {
     const state = stateOf(model);

@@ -1,4 +1,5 @@
-"""The still pictures: what each explorable draws in its first state, for readers without JavaScript and for print.
+"""The still pictures: what each explorable draws in its first state, and in the few states that it lists in
+``pictured``, for readers without JavaScript and for print.
 
 They are drawn by the same ``<name>.picture.mjs`` that draws the moving figure, in node, and kept in the package, so
 that nobody needs node to read or to build the book. After a change to a picture: ``python -m
@@ -9,9 +10,10 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["WIDTHS", "draw_still", "find_node"]
+__all__ = ["WIDTHS", "draw_still", "find_node", "pictures"]
 
 WIDTHS = {"wide": 728, "narrow": 334}
 _HERE = Path(__file__).parent
@@ -40,18 +42,23 @@ def draw_still(explorable, width: str) -> str:
     return svg.replace('class="x-picture"', f'class="x-picture x-for-{width}"', 1) + "\n"
 
 
+def pictures(explorable) -> Iterator[tuple[Path, str]]:
+    """Yield the file and the SVG of every still picture that an explorable should have."""
+    for name, given in {"": {}, **explorable.pictured}.items():
+        figure = type(explorable)(**given)
+        for width in WIDTHS:
+            yield _HERE / f"{figure.name}{name and '.'}{name}.{width}.svg", draw_still(figure, width)
+
+
 def _main(check: bool) -> int:
     from ssm_teach.viz import explorables
 
     stale = []
-    for explorable in explorables.every():
-        for width in WIDTHS:
-            path = _HERE / f"{explorable.name}.{width}.svg"
-            svg = draw_still(explorable, width)
-            if not path.is_file() or path.read_text(encoding="utf-8") != svg:
-                stale.append(path.name)
-                if not check:
-                    path.write_text(svg, encoding="utf-8", newline="\n")
+    for path, svg in (picture for explorable in explorables.every() for picture in pictures(explorable)):
+        if not path.is_file() or path.read_text(encoding="utf-8") != svg:
+            stale.append(path.name)
+            if not check:
+                path.write_text(svg, encoding="utf-8", newline="\n")
     print(f"{'out of date' if check else 'drawn'}: {', '.join(stale) or 'none'}")
     return 1 if check and stale else 0
 

@@ -1,0 +1,9 @@
+"""The book's recurrences, fast: one public function each, with interchangeable backends behind it.
+
+Backends: ``reference`` (the equation as a loop), ``torch`` (a few large tensor operations, any device) and ``numba``
+(compiled loops, CPU). The fastest that is there is taken; the environment variable ``SSM_TEACH_BACKEND`` overrides it.
+"""
+
+from ssm_teach.ops._linear_scan import linear_scan, linear_scan_direct
+
+__all__ = ["linear_scan", "linear_scan_direct"]
