@@ -6,7 +6,7 @@ the state has an array of its own; indices are unsigned (a signed one might coun
 descending time is read from a table; and where time descends the channels do so too, because a processor fetches ahead
 of a walk that goes one way, not of one that turns back in every row.
 
-Threads share out the batch. Sharing out the channels of one sequence, 32 to 2048 of them, was no faster than one thread.
+Threads share out the batch. Sharing out the channels of one sequence, 32 to 2048, was no faster than one thread.
 """
 
 import math
