@@ -57,7 +57,7 @@ const addSliders = (shell, model) => {
   const ofStep = () => (model.get("spectrum") === "ring" ? "hidden" : "shown");
   const one = (options) => addSlider(shell, model, options);
   const radius = { min: 0, max: 0.9999, step: 0.02, nudge: 0.1, scale: RADIUS_SCALE, shownBy: ofRing };
-  const radii = [0, 0.9, 0.99, 0.999, 0.9999].map((r) => [r, String(r)]);
+  const radii = [0, 0.9, 0.99, 0.9999].map((r) => [r, String(r)]);
   const turns = [
     [0, "0"],
     [1, "π"],

@@ -106,7 +106,7 @@ const barsPanel = ({ bars: frame }, { bins, median }) => {
   );
 };
 
-const variancePanel = ({ variance: frame, narrow }, { normalised }, { half_lives, variance, other_variance }) => {
+const variancePanel = ({ variance: frame }, { normalised }, { half_lives, variance, other_variance }) => {
   const place = (life, value) => [frame.x(Math.min(Math.max(Math.log10(life), 0), DECADES)), frame.y(Math.log10(value))];
   const marks = half_lives.flatMap((life, n) => [
     circle(...place(life, other_variance[n]), 3, "x-mode-twin"),
@@ -118,7 +118,7 @@ const variancePanel = ({ variance: frame, narrow }, { normalised }, { half_lives
     frameBox(frame) +
     yTicks(frame, [0, 2, 4], power) +
     xTicks(frame, decades, power) +
-    label(frame.left, frame.top - 9, narrow ? "State variance" : "State variance, white noise in", "x-title") +
+    label(frame.left, frame.top - 9, "Variance under noise", "x-title") +
     label(frame.left + frame.width, frame.top - 9, normalised ? "weight γ" : "weight 1", "x-axis", "end") +
     label(frame.left + frame.width, frame.top + frame.height + 29, "steps, half-life", "x-axis", "end")
   );
