@@ -17,7 +17,7 @@ export const layoutOf = (width, most = COUNT / 2) => {
   const across = { left, width: width - left - 8, height, xDomain: [0, DECADES] };
   const row = (k, yDomain) => panel({ ...across, top: first + k * (height + 40), yDomain });
   const panels = { envelope: row(0, [0, 1.05]), bars: row(1, [0, most]), variance: row(2, [-0.5, LOUDEST]) };
-  return { narrow, disc, ...panels, bottom: Math.max(panels.variance.top + height, 24 + side) + 36 };
+  return { disc, ...panels, bottom: Math.max(panels.variance.top + height, 24 + side) + 36 };
 };
 
 const frameBox = (frame) => rectangle(frame.left, frame.top, frame.width, frame.height, "x-frame");
