@@ -1,8 +1,9 @@
-"""What every test shares: one thread, so that numbers repeat; one browser; no silent skips where none are allowed."""
+"""What every test shares: one thread, so that numbers repeat; one style; one browser; no silent skip where none may be."""
 
 import os
 import shutil
 
+import matplotlib as mpl
 import pytest
 import torch
 
@@ -28,6 +29,13 @@ def pytest_runtest_makereport(item, call):
     if report.skipped and optional and os.environ.get("SSM_TEACH_NO_SKIPS"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, which SSM_TEACH_NO_SKIPS forbids: {report.longrepr}"
+
+
+@pytest.fixture(autouse=True)
+def matplotlib_as_it_was():
+    """What one test does to matplotlib's settings, `viz.use_style` above all, is not seen by the next."""
+    with mpl.rc_context():
+        yield
 
 
 def chromium() -> str | None:
