@@ -1,4 +1,4 @@
-"""What every test shares: one thread, so that numbers repeat; one style; one browser; no silent skip where none may be."""
+"""What every test shares: one thread, so that numbers repeat; one style; one browser; no silent skips in CI."""
 
 import os
 import shutil
