@@ -118,14 +118,13 @@ def train(
     layer_option: Annotated[
         list[str] | None, typer.Option(help="An option of the layer, KEY=VALUE, such as init=inv; may be repeated.")
     ] = None,
+    block: Annotated[str, typer.Option(help="The block around the layer, simple or mamba.")] = DEFAULT.block,
     bidirectional: Annotated[
         bool, typer.Option("--bidirectional/--causal", help="Read both ways, or forwards only.")
     ] = (DEFAULT.bidirectional),
     d_model: Annotated[int, typer.Option(help="Channels.")] = DEFAULT.d_model,
     n_layers: Annotated[int, typer.Option(help="Blocks.")] = DEFAULT.n_layers,
-    N: Annotated[
-        int, typer.Option("-N", help="State size: of each channel for s4d, of the whole layer for s5 and lru.")
-    ] = DEFAULT.N,
+    N: Annotated[int, typer.Option("-N", help="State size, counted as the layer counts it.")] = DEFAULT.N,
     dropout: Annotated[float, typer.Option(help="Share of the features dropped in training.")] = DEFAULT.dropout,
     prenorm: Annotated[
         bool, typer.Option("--prenorm", help="Norm before the layer instead of after the block.")
@@ -160,6 +159,7 @@ def train(
         task_options=task_options,
         layer=layer,
         layer_options=_pairs(layer_option),
+        block=block,
         bidirectional=bidirectional,
         d_model=d_model,
         n_layers=n_layers,
@@ -218,7 +218,7 @@ def _tell(record: dict) -> None:
     if record:  # empty in all but the first of several processes
         budget = " with a small budget" if record["small_budget"] else ""
         print(f"test accuracy {record['test']['accuracy']:.2%}{budget}", end="; ")
-        print(f"linear baseline {record['baseline']['accuracy']:.2%}, chance {record['chance']:.2%}", end="; ")
+        print(f"simple baseline {record['baseline']['accuracy']:.2%}, chance {record['chance']:.2%}", end="; ")
         print(f"{record['model']['parameters']:,} parameters, {record['wall_seconds']:.0f} s")
 
 

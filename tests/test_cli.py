@@ -47,7 +47,7 @@ def test_training_evaluating_and_reporting_in_turn(run, tmp_path):
     assert status == 0
     record = json.loads((tmp_path / "results" / "mine.json").read_text())
     accuracy = f"{record['test']['accuracy']:.2%}"
-    assert re.search(rf"epoch 1/1 .*\n.*test accuracy {accuracy} with a small budget; linear baseline", out)
+    assert re.search(rf"epoch 1/1 .*\n.*test accuracy {accuracy} with a small budget; simple baseline", out)
 
     status, out, _ = run("evaluate one")
     assert (status, out) == (0, f"test accuracy {accuracy}, loss {record['test']['loss']:.4f}, after step 4\n")

@@ -10,10 +10,11 @@ from ssm_teach.layers.base import SequenceLayer
 from ssm_teach.layers.lru import LRU
 from ssm_teach.layers.s4d import S4D
 from ssm_teach.layers.s5 import S5
+from ssm_teach.layers.s6 import S6
 
-__all__ = ["LAYERS", "LRU", "S4D", "S5", "SequenceLayer", "make"]
+__all__ = ["LAYERS", "LRU", "S4D", "S5", "S6", "SequenceLayer", "make"]
 
-LAYERS: dict[str, type[SequenceLayer]] = {"s4d": S4D, "s5": S5, "lru": LRU}
+LAYERS: dict[str, type[SequenceLayer]] = {"s4d": S4D, "s5": S5, "lru": LRU, "s6": S6}
 
 
 def make(name: str, d: int, N: int, **options) -> SequenceLayer:
