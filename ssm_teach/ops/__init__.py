@@ -5,5 +5,6 @@ Backends: ``reference`` (the equation as a loop), ``torch`` (a few large tensor 
 """
 
 from ssm_teach.ops._linear_scan import linear_scan, linear_scan_direct
+from ssm_teach.ops._selective_scan import selective_scan, selective_scan_direct
 
-__all__ = ["linear_scan", "linear_scan_direct"]
+__all__ = ["linear_scan", "linear_scan_direct", "selective_scan", "selective_scan_direct"]
