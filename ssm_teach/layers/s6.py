@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ssm_teach.errors import choose, require
 from ssm_teach.layers.selective import SelectiveLayer, initial_step_bias, uniform
-from ssm_teach.ops import linear_scan
+from ssm_teach.ops import selective_scan
 
 __all__ = ["METHODS", "S6"]
 
@@ -98,11 +98,3 @@ class S6(SelectiveLayer):
         weight = delta[..., None] if self.method == "simplified" else torch.expm1(z) / self.A
         state = torch.exp(z) * state + weight * B[:, None] * u_k[..., None]
         return (state * C[:, None]).sum(-1) + self.D * u_k, state
-
-
-def selective_scan(u, delta, A, B, C, D, *, initial_state=None, return_state=False, method="simplified"):
-    """Until `ops.selective_scan` is there."""
-    z = delta[..., None] * A
-    weight = delta[..., None] if method == "simplified" else torch.expm1(z) / A
-    x = linear_scan(torch.exp(z), weight * B[:, :, None] * u[..., None], initial_state)
-    return (x * C[:, :, None]).sum(-1) + D * u, x[:, -1].clone()

@@ -6,12 +6,11 @@ so it looks backwards only: a kernel, hence a convolution, does not exist, and t
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from ssm_teach.errors import require
 from ssm_teach.layers.base import SequenceLayer
 
-__all__ = ["SelectiveLayer", "initial_step_bias", "uniform"]
+__all__ = ["SelectiveLayer", "initial_step_bias", "require_heads", "uniform"]
 
 
 class SelectiveLayer(SequenceLayer):
@@ -83,7 +82,7 @@ def uniform(rows: int, columns: int) -> torch.Tensor:
 def initial_step_bias(size: int, dt_min: float, dt_max: float, function: str) -> torch.Tensor:
     """b with softplus(b) log-uniform between dt_min and dt_max, (size,), float64.
 
-    >>> dt = F.softplus(initial_step_bias(100, 0.001, 0.1, "S6"))
+    >>> dt = nn.functional.softplus(initial_step_bias(100, 0.001, 0.1, "S6"))
     >>> bool((dt > 0.000999).all() and (dt < 0.1001).all())
     True
     """
@@ -94,3 +93,10 @@ def initial_step_bias(size: int, dt_min: float, dt_max: float, function: str) ->
     low, high = torch.tensor([dt_min, dt_max], dtype=torch.float64).log()
     dt = torch.exp(low + (high - low) * torch.rand(size, dtype=torch.float64))
     return dt + torch.log(-torch.expm1(-dt))  # the inverse of softplus, log(eᵈᵗ − 1), without its cancellation
+
+
+def require_heads(function: str, d: int, heads) -> int:
+    """``heads``, if it is a whole number that divides d."""
+    whole = isinstance(heads, int) and not isinstance(heads, bool) and heads >= 1
+    require(whole and d % heads == 0, f"{function}: heads must be a whole number that divides d = {d}; got {heads!r}")
+    return heads

@@ -2,8 +2,9 @@
 
 One file a task, with a function ``load(**options) -> Task``. `load` here finds it by name.
 
-input: (b, L, d_input) real, or (b, L) whole numbers below ``vocab``. target: whole numbers below ``n_classes``, (b,) for
-an answer to the whole sequence, or (b, L) for one at each position, with `NOT_SCORED` where no answer is asked for.
+input: (b, L, d_input) real, or (b, L) whole numbers below ``vocab``.
+target: whole numbers below ``n_classes``, (b,) for an answer to the whole sequence, or (b, L) for one at each position,
+with `NOT_SCORED` where no answer is asked for.
 mask: (b, L), true where the input is data and false where it is padding, or None where nothing is padded.
 """
 
