@@ -24,15 +24,15 @@ const FORMULAS = {
   memory: { state: "4 E d N", history: "4 E d L", cache: "2 · 2 L d" },
 };
 
-const MEETINGS = {
-  quadratic: "attention’s quadratic part = its projections",
-};
-
-const meeting = ({ first, second }) => MEETINGS[first] ?? `${NAMES[first]} = ${NAMES[second]}`;
+const meeting = ({ first, second }) =>
+  first === "quadratic" ? "attention’s quadratic part = its projections" : `${NAMES[first]} = ${NAMES[second]}`;
 
 const tableOf = (state, { curves, crossings, cheapest, state_in_tokens }) => [
   ["L, d, N, batch, E", [state.length, state.width, state.states, state.batch, state.expand].join(", ")],
-  ...curves.map(({ key, cost }) => [`${NAMES[key]}: ${FORMULAS[state.view][key]}`, amount(cost, state.view) + (key === cheapest ? ", the least" : "")]),
+  ...curves.map(({ key, cost }) => [
+    `${NAMES[key]}: ${FORMULAS[state.view][key]}`,
+    amount(cost, state.view) + (key === cheapest ? ", the least" : ""),
+  ]),
   ...crossings.map((crossing) => [`${meeting(crossing)} at L`, crossing.length === null ? "never" : number(crossing.length, 6)]),
   ["state, in tokens of keys and values", String(state_in_tokens)],
 ];
@@ -78,7 +78,9 @@ const addSliders = (shell, model) => {
 function render({ model, el }) {
   const shell = buildShell(el, { name: "cost", title: "what a layer costs" });
   const refreshers = [...addChoices(shell, model), ...addSliders(shell, model)];
-  const moveHandle = addHandle(shell, "x-sideways", (x) => put(model, { length: lengthAt(layoutOf(stateOf(model), shell.width()), x) }));
+  const moveHandle = addHandle(shell, "x-sideways", (x) => {
+    put(model, { length: lengthAt(layoutOf(stateOf(model), shell.width()), x) });
+  });
   const redraw = () => {
     const state = stateOf(model);
     const values = valuesOf(state);

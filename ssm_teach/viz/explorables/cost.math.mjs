@@ -87,5 +87,12 @@ const crossingsOf = (state) => {
 export const valuesOf = (state) => {
   const curves = curvesOf(state).map(({ key, aside = false, cost }) => ({ key, aside, cost: cost(state.length, state) }));
   const [cheapest, next] = curves.filter(({ aside }) => !aside).sort((p, q) => p.cost - q.cost);
-  return { curves, cheapest: cheapest.key, next: next.key, crossings: crossingsOf(state), state_in_tokens: state.expand * state.states };
+  return {
+    curves,
+    cheapest: cheapest.key,
+    next: next.key,
+    crossings: crossingsOf(state),
+    // 4 E d N bytes of state against 4 d bytes of keys and values a token.
+    state_in_tokens: state.expand * state.states,
+  };
 };

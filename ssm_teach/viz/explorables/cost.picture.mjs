@@ -51,7 +51,11 @@ export const cursorOf = ({ frame }, { length }) => [frame.x(Math.log10(length)),
 
 const power = (value) => `10${String(value).replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit])}`;
 
-const whole = (low, high, apart) => Array.from({ length: Math.floor(high) - Math.ceil(low) + 1 }, (_, k) => Math.ceil(low) + k).filter((k) => k % apart === 0);
+// The whole numbers between two others that `apart` divides.
+const whole = (low, high, apart) => {
+  const [first, last] = [Math.ceil(low / apart), Math.floor(high / apart)];
+  return Array.from({ length: last - first + 1 }, (_, k) => (first + k) * apart);
+};
 
 const grid = (frame) => {
   const across = whole(...frame.yDomain, 1).map((k) => line(frame.left, frame.y(k), frame.left + frame.width, frame.y(k), "x-grid"));
@@ -82,12 +86,13 @@ const names = ({ frame, narrow }, state) => {
   return curves
     .map(({ key }, k) => {
       const name = narrow ? (SHORT[key] ?? NAMES[key]) : NAMES[key];
-      return line(right + 1, ends[k], right + 9, places[k], `x-lead x-of-${key}`) + label(right + 12, places[k] + 4, name, `x-name x-of-${key}`);
+      const lead = line(right + 1, ends[k], right + 9, places[k], `x-lead x-of-${key}`);
+      return lead + label(right + 12, places[k] + 4, name, `x-name x-of-${key}`);
     })
     .join("");
 };
 
-const shownLength = (length) => number(length, length < 1000 ? 4 : 3);
+const lengthTold = ({ length }) => `L = ${length}`;
 
 const diamond = (x, y, r) => `M${px(x)} ${px(y - r)}L${px(x + r)} ${px(y)}L${px(x)} ${px(y + r)}L${px(x - r)} ${px(y)}Z`;
 
@@ -104,12 +109,12 @@ const crossings = (frame, found) =>
 const cursor = (layout, state, { curves, cheapest }) => {
   const { frame } = layout;
   const [x, bottom] = cursorOf(layout, state);
-  const dots = curves.map(({ key, cost }) => circle(x, frame.y(Math.log10(cost)), key === cheapest ? 6 : 3.5, `x-dot-of x-of-${key}`));
+  const dot = ({ key, cost }) => circle(x, frame.y(Math.log10(cost)), key === cheapest ? 6 : 3.5, `x-dot-of x-of-${key}`);
   return (
     line(x, frame.top, x, bottom, "x-cut") +
-    dots.join("") +
+    curves.map(dot).join("") +
     circle(x, bottom, 7, "x-grip") +
-    label(Math.min(Math.max(x, frame.left + 30), frame.left + frame.width - 30), frame.top - 6, `L = ${number(state.length, 7)}`, "x-small", "middle")
+    label(Math.min(Math.max(x, frame.left + 30), frame.left + frame.width - 30), frame.top - 6, lengthTold(state), "x-small", "middle")
   );
 };
 
@@ -121,36 +126,45 @@ const TITLES = {
 
 // In words
 
-const TASKS = { training: "to train on", decoding: "to decode after", memory: "to remember" };
-
-const times = (ratio) => (ratio < 1.005 ? "as much as" : `${number(ratio)} times`);
-
 const crossingTold = (crossings, first, second) => crossings.find((one) => one.first === first && one.second === second).length;
 
-const below = (length) => (length === null ? "at no length" : length < SHORTEST ? `only below L = ${number(length)}` : `below L = ${shownLength(length)}`);
+const below = (length) => (length === null ? "at no length" : `below L = ${number(length, length < 1000 ? 4 : 3)}`);
 
 const CONCLUSIONS = {
-  training: ({ crossings, curves }, { width }) =>
-    `The naive convolution beats the FFT below L* = ${number(crossingTold(crossings, "naive", "fft"), 4)}; the FFT beats the recurrence ` +
-    `${below(crossingTold(crossings, "fft", "recurrence"))}. A convolution needs its kernel too, once per layer: ${amount(curves.find(({ key }) => key === "kernel").cost, "training")}. ` +
-    `Attention’s quadratic part overtakes its projections at L = 2d = ${2 * width}.`,
+  training: ({ crossings, curves }, { width }) => {
+    const kernel = curves.find(({ key }) => key === "kernel").cost;
+    return (
+      `The naive convolution beats the FFT ${below(crossingTold(crossings, "naive", "fft"))}; the FFT beats the recurrence ` +
+      `${below(crossingTold(crossings, "fft", "recurrence"))}. A convolution needs its kernel too, once for the batch: ` +
+      `${amount(kernel, "training")}. Attention’s quadratic part overtakes its projections at L = 2d = ${2 * width}.`
+    );
+  },
   decoding: ({ crossings }, { width }) =>
-    `The recurrence costs the same after any L. A convolution kept as one looks back over all inputs, and is the cheaper ${below(crossingTold(crossings, "naive", "recurrence"))}; ` +
-    `attention looks back over its cache, which costs more than its projections from L = 2d = ${2 * width} on.`,
+    "The recurrence costs the same after any L. A convolution looks back over all inputs, and is the cheaper one " +
+    `${below(crossingTold(crossings, "naive", "recurrence"))}; attention looks back over its keys and values, which costs more ` +
+    `than its projections from L = 2d = ${2 * width} on.`,
   memory: ({ state_in_tokens }) =>
-    `The float32 state is as large as the bfloat16 keys and values of ${state_in_tokens} tokens, E·N, whatever d, and does not grow.`,
+    `The float32 state does not grow. It is as large as the bfloat16 keys and values of E·N = ${state_in_tokens} tokens, whatever d.`,
 };
+
+const TASKS = {
+  training: ["Training on", "the cheapest is"],
+  decoding: ["Decoding after", "the cheapest is"],
+  memory: ["After", "the smallest is"],
+};
+
+const RIVALS = { training: "attention", decoding: "attention", memory: "cache" };
 
 export const describe = (state, values) => {
   const { curves, cheapest, next } = values;
   const costOf = (name) => curves.find(({ key }) => key === name).cost;
-  const others = curves.filter(({ key }) => key === (state.view === "memory" ? "cache" : "attention"));
-  const compared = [...new Set([next, ...others.map(({ key }) => key)])].filter((key) => key !== cheapest);
-  const told = compared.map((key) => `${NAMES[key]} ${times(costOf(key) / costOf(cheapest))}`).join(", ");
+  const compared = [...new Set([next, RIVALS[state.view]])].filter((key) => key !== cheapest);
+  const told = compared.map((key) => `${NAMES[key]} ${number(costOf(key) / costOf(cheapest))} times`).join(", ");
+  const [task, found] = TASKS[state.view];
   return (
-    `${TASKS[state.view]} L = ${number(state.length, 7)} tokens, ${state.view === "memory" ? "the smallest is" : "the cheapest is"} the ${NAMES[cheapest]}, ` +
-    `${amount(costOf(cheapest), state.view)} for the layer; ${told} that. ${CONCLUSIONS[state.view](values, state)}`
-  ).replace(/^./, (letter) => letter.toUpperCase());
+    `${task} ${lengthTold(state)} tokens, ${found} the ${NAMES[cheapest]}: ${amount(costOf(cheapest), state.view)} for the layer, ` +
+    `${told} that. ${CONCLUSIONS[state.view](values, state)}`
+  );
 };
 
 const KEY = [

@@ -16,8 +16,8 @@ class Cost(Explorable):
     multiplication and an addition are two operations.
 
     Args:
-        view: ``training`` (operations for all L tokens at once), ``decoding`` (operations for the token after L others),
-            or ``memory`` (bytes kept between two tokens: a float32 state, a bfloat16 cache of keys and values).
+        view: ``training`` (operations for all L tokens at once), ``decoding`` (operations for the token after L
+            others) or ``memory`` (bytes kept between two tokens: a float32 state, keys and values in bfloat16).
         length: L, 4 to 1048576 (2²⁰).
         width: d, 16 to 8192.
         states: N, 1 to 256.
@@ -33,13 +33,13 @@ class Cost(Explorable):
     keys_shown = ("view", "length", "width", "states", "batch", "expand")
 
     view = traitlets.Unicode("training").tag(sync=True)
-    length = traitlets.Int(2048).tag(sync=True)
+    length = traitlets.Int(4096).tag(sync=True)
     width = traitlets.Int(1024).tag(sync=True)
     states = traitlets.Int(16).tag(sync=True)
     batch = traitlets.Int(1).tag(sync=True)
     expand = traitlets.Int(2).tag(sync=True)
 
-    def __init__(self, *, view="training", length=2048, width=1024, states=16, batch=1, expand=2):
+    def __init__(self, *, view="training", length=4096, width=1024, states=16, batch=1, expand=2):
         choose("Cost", "view", view, ["training", "decoding", "memory"])
         for argument, given, low, high in [
             ("length", length, 4, 2**20),

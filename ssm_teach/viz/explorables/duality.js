@@ -1,7 +1,7 @@
 // Duality: the matrix of a small state space layer, cut into chunks; one row told in full; the work three ways.
 import { addHandle, addSlider, buildShell, put, redrawOn } from "./controls.mjs";
 import { valuesOf } from "./duality.math.mjs";
-import { describe, draw, inMatrix, layoutOf, middleOfRow, rowAt } from "./duality.picture.mjs";
+import { describe, draw, inMatrix, layoutOf, gripOf, rowAt } from "./duality.picture.mjs";
 import { number } from "./plot.mjs";
 
 const KEYS = ["length", "states", "decay", "reset", "chunk", "row", "channels"];
@@ -12,18 +12,24 @@ const listed = (values) => values.map((value) => number(value, 4)).join(", ");
 
 const spanOf = ({ start, end }) => (end - start === 1 ? String(start) : `${start} to ${end - 1}`);
 
-const tableOf = (state, { length, states, chunk, reset, blocks, told, row, y, y_matrix, y_chunked, counts, channels }) => [
-  ["positions T, states N, chunk", `${length}, ${states}, ${chunk}`],
-  ["decay a; reset", `${number(state.decay, 4)}; ${reset === 0 ? "none" : `at ${reset}`}`],
-  [`row ${row}: terms M x`, listed(told.terms)],
-  [`row ${row}: from its own chunk`, number(told.inside, 6)],
-  [`row ${row}: state handed over`, told.start === 0 ? "none" : listed(told.handed)],
-  [`row ${row}: through the state`, number(told.carried, 6)],
-  [`row ${row}: y`, number(told.y, 6)],
-  ["largest difference of y: chunks, matrix, recurrence", number(Math.max(...y.map((value, i) => Math.max(Math.abs(value - y_chunked[i]), Math.abs(value - y_matrix[i])))))],
-  ...blocks.map(({ rows, columns, rank }) => [`rank of rows ${spanOf(rows)}, columns ${spanOf(columns)}`, String(rank)]),
-  [`multiplications, channels: ${channels}`, `recurrence ${counts.recurrence}, in chunks ${counts.chunked}, quadratic ${counts.quadratic}`],
-];
+const differenceOf = ({ y, y_matrix, y_chunked }) =>
+  Math.max(...y.map((value, i) => Math.max(Math.abs(value - y_chunked[i]), Math.abs(value - y_matrix[i]))));
+
+const tableOf = (values) => {
+  const { length, states, chunk, decay, reset, blocks, told, row, counts, channels } = values;
+  return [
+    ["positions T, states N, chunk", `${length}, ${states}, ${chunk}`],
+    ["decay a; reset", `${number(decay, 4)}; ${reset === 0 ? "none" : `at ${reset}`}`],
+    [`row ${row}: terms M x`, listed(told.terms)],
+    [`row ${row}: from its own chunk`, number(told.inside, 6)],
+    [`row ${row}: state handed over`, told.start === 0 ? "none" : listed(told.handed)],
+    [`row ${row}: through the state`, number(told.carried, 6)],
+    [`row ${row}: y`, number(told.y, 6)],
+    ["all y: largest difference between recurrence, chunks and matrix", number(differenceOf(values))],
+    ...blocks.map(({ rows, columns, rank }) => [`rank of rows ${spanOf(rows)}, columns ${spanOf(columns)}`, String(rank)]),
+    [`multiplications, channels: ${channels}`, `recurrence ${counts.recurrence}, in chunks ${counts.chunked}, quadratic ${counts.quadratic}`],
+  ];
+};
 
 const addSliders = (shell, model) => {
   const one = (options) => addSlider(shell, model, { step: 1, nudge: 1, ...options });
@@ -58,12 +64,12 @@ function render({ model, el }) {
     const state = stateOf(model);
     const values = valuesOf(state);
     refreshers.forEach((refresh) => refresh());
-    moveGrip(...middleOfRow(layoutOf(values, shell.width()), values.row));
+    moveGrip(...gripOf(layoutOf(values, shell.width()), values.row));
     shell.show({
       markup: draw(state, shell.width(), values),
       text: describe(state, values),
       values,
-      table: tableOf(state, values),
+      table: tableOf(values),
     });
   };
   redrawOn(shell, model, KEYS, redraw);

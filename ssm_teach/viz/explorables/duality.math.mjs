@@ -34,7 +34,7 @@ const maskOf = (a) => {
   return rows;
 };
 
-export const matrixOf = ({ a, B, C }) => maskOf(a).map((row, i) => row.map((weight, j) => (weight === 0 ? 0 : weight * dot(C[i], B[j]))));
+export const matrixOf = ({ a, B, C }) => maskOf(a).map((row, i) => row.map((weight, j) => weight * dot(C[i], B[j])));
 
 const TOLERANCE = 1e-9; // of the largest entry
 
@@ -105,7 +105,9 @@ export const countsOf = ({ length, states: N, channels: p }, chunks) => {
 
 export const valuesOf = (given) => {
   const { length } = given;
-  const state = { ...given, chunk: Math.min(given.chunk, length), row: Math.min(given.row, length - 1), reset: Math.min(given.reset, length - 1) };
+  // The length may have been shortened under the other three.
+  const [chunk, row, reset] = [given.chunk, given.row + 1, given.reset + 1].map((value) => Math.min(value, length));
+  const state = { ...given, chunk, row: row - 1, reset: reset - 1 };
   const system = systemOf(state);
   const M = matrixOf(system);
   const chunks = chunksOf(state);

@@ -1,25 +1,28 @@
 // The matrix as squares as large as its entries, on blocks coloured by how they are computed; beside it one row told in full,
 // and the multiplications. SVG text.
-import { keyRows, label, line, number, panel, picture, rectangle, yTicks } from "./plot.mjs";
-import { ticks } from "./plot.mjs";
+import { circle, keyRows, label, line, number, panel, picture, rectangle, ticks, yTicks } from "./plot.mjs";
 import { valuesOf } from "./duality.math.mjs";
+
+const TOTAL = 42; // px for each of the three sums
 
 export const layoutOf = ({ length }, width, extremes = [-1, 1]) => {
   const narrow = width < 560;
   const side = narrow ? Math.min(width - 30, 320) : Math.min(Math.round(width * 0.5), 370);
   const matrix = panel({ left: 28, top: 40, width: side, height: side, xDomain: [0, length], yDomain: [0, length] });
   const left = narrow ? 34 : 28 + side + 58;
-  const top = narrow ? matrix.top + side + 46 : 40;
+  const top = narrow ? matrix.top + side + 62 : 40;
   const height = narrow ? 130 : Math.round(side * 0.47);
-  const sums = panel({ left, top, width: width - left - 1, height, xDomain: [-0.6, length + 6.8], yDomain: extremes });
+  const sums = panel({ left, top, width: width - left - 1 - 3 * TOTAL, height, xDomain: [-0.6, length - 0.4], yDomain: extremes });
   const barsTop = top + height + 68;
-  return { narrow, matrix, sums, barsTop, left: narrow ? 0 : left - 34, right: width - 1, bottom: Math.max(matrix.top + side, barsTop + 3 * 26) };
+  const bottom = Math.max(matrix.top + side, barsTop + 3 * 26);
+  return { narrow, matrix, sums, barsTop, left: narrow ? 0 : left - 34, right: width - 1, bottom };
 };
 
 // Rows are counted from the top.
 const cellTop = (frame, i) => frame.top + i * frame.xScale;
 
-export const middleOfRow = ({ matrix: frame }, i) => [frame.left - 14, cellTop(frame, i + 0.5)];
+// Where a hand takes hold of a row: at its end, on the diagonal.
+export const gripOf = ({ matrix: frame }, i) => [frame.x(i + 1), cellTop(frame, i + 0.5)];
 
 export const rowAt = ({ matrix: frame }, y) => Math.floor((y - frame.top) / frame.xScale);
 
@@ -45,7 +48,8 @@ const entry = (frame, value, most, i, j, kind) => {
 const entries = (frame, { M, chunks }) => {
   const most = Math.max(...M.flat().map(Math.abs));
   const startOf = (i) => chunks.find(({ end }) => i < end).start;
-  return M.flatMap((row, i) => row.slice(0, i + 1).map((value, j) => entry(frame, value, most, i, j, j < startOf(i) ? "x-through" : "x-within")));
+  const kindOf = (i, j) => (j < startOf(i) ? "x-through" : "x-within");
+  return M.flatMap((row, i) => row.slice(0, i + 1).map((value, j) => entry(frame, value, most, i, j, kindOf(i, j))));
 };
 
 const rankLabel = (frame, { rows, columns, rank }) => {
@@ -58,8 +62,12 @@ const rankLabel = (frame, { rows, columns, rank }) => {
 
 const resetMark = (frame, { reset, length }) => {
   if (reset === 0) return "";
-  const y = cellTop(frame, reset);
-  return line(frame.left, y, frame.x(reset), y, "x-cut") + line(frame.x(reset), y, frame.x(reset), frame.y(0), "x-cut") + label(frame.x(length) - 5, y + 4, `a = 0 at ${reset}`, "x-tick", "end");
+  const [x, y] = [frame.x(reset), cellTop(frame, reset)];
+  return (
+    line(frame.left, y, x, y, "x-cut") +
+    line(x, y, x, frame.y(0), "x-cut") +
+    label(frame.x(length) - 5, y + 4, `a = 0 at ${reset}`, "x-tick", "end")
+  );
 };
 
 const matrixMarkup = ({ matrix: frame, narrow }, values) => {
@@ -75,39 +83,48 @@ const matrixMarkup = ({ matrix: frame, narrow }, values) => {
     rectangle(frame.left, frame.top, frame.width, frame.height, "x-frame") +
     resetMark(frame, values) +
     rectangle(frame.left - 1, cellTop(frame, row), (row + 1) * frame.xScale + 2, frame.xScale, "x-row") +
+    circle(...gripOf({ matrix: frame }, row), 6, "x-grip") +
     blocks.map((block) => rankLabel(frame, block)).join("") +
     every.map((k) => label(frame.left - 8, cellTop(frame, k + 0.5) + 4, String(k), k === row ? "x-small" : "x-tick", "end")).join("") +
     every.map((k) => label(frame.x(k + 0.5), frame.top - 6, String(k), "x-tick", "middle")).join("")
   );
 };
 
-const bar = (frame, at, value, kind, breadth = 0.76) => {
+const bar = (frame, x, breadth, value, kind) => {
   const [zero, end] = [frame.y(0), frame.y(value)];
-  return rectangle(frame.x(at - breadth / 2), Math.min(zero, end), breadth * frame.xScale, Math.abs(zero - end), `${kind} x-positive`);
+  return rectangle(x - breadth / 2, Math.min(zero, end), breadth, Math.abs(zero - end), `${kind} x-positive`);
 };
 
-const sumsMarkup = ({ sums: frame, left }, { told, row, length }) => {
-  const terms = told.terms.map((term, j) => bar(frame, j, term, j < told.start ? "x-through" : "x-within"));
-  const totals = [
+const totals = (frame, { told }) =>
+  [
     [told.carried, "x-through", "state"],
     [told.inside, "x-within", "chunk"],
     [told.y, "x-total", "y"],
   ].map(([value, kind, name], k) => {
-    const at = length + 1.3 + 2.25 * k;
-    const y = value < 0 ? frame.y(value) + 13 : frame.y(value) - 5;
-    return bar(frame, at, value, kind, 1.3) + label(frame.x(at), y, number(value, 2), "x-small", "middle") + label(frame.x(at), frame.top + frame.height + 14, name, "x-tick", "middle");
+    const x = frame.left + frame.width + (k + 0.5) * TOTAL;
+    const above = value < 0 ? frame.y(value) + 13 : frame.y(value) - 5;
+    return (
+      bar(frame, x, 0.55 * TOTAL, value, kind) +
+      label(x, above, number(value, 2), "x-tick", "middle") +
+      label(x, frame.top + frame.height + 14, name, "x-tick", "middle")
+    );
   });
-  const divide = frame.x(length - 0.05);
+
+const sumsMarkup = ({ sums: frame, left }, values) => {
+  const { told, row } = values;
+  const right = frame.left + frame.width + 3 * TOTAL;
+  const terms = told.terms.map((term, j) => bar(frame, frame.x(j), 0.76 * frame.xScale, term, j < told.start ? "x-through" : "x-within"));
   const every = told.terms.map((_, j) => j).filter((j) => frame.xScale >= 15 || j % 2 === 0);
   return (
     label(left, frame.top - 25, `Row ${row}: what makes up y`, "x-title") +
-    label(left, frame.top - 8, "terms Mx, and their sums", "x-axis") +
-    line(frame.left, frame.y(0), frame.left + frame.width, frame.y(0), "x-zero") +
-    line(divide, frame.top, divide, frame.top + frame.height, "x-zero") +
+    label(left, frame.top - 8, "its terms M x", "x-axis") +
+    label(right, frame.top - 8, "their sums", "x-axis", "end") +
+    line(frame.left, frame.y(0), right, frame.y(0), "x-zero") +
     terms.join("") +
-    totals.join("") +
+    totals(frame, values).join("") +
     rectangle(frame.left, frame.top, frame.width, frame.height, "x-frame") +
-    yTicks(frame, ticks(...frame.yDomain, 4)) +
+    rectangle(frame.left, frame.top, frame.width + 3 * TOTAL, frame.height, "x-frame") +
+    yTicks(frame, ticks(...frame.yDomain, 5)) +
     every.map((j) => label(frame.x(j), frame.top + frame.height + 14, String(j), "x-tick", "middle")).join("")
   );
 };
@@ -144,21 +161,31 @@ const ranksTold = ({ blocks, states }) => {
   return `${count} below the diagonal ${have} ${found}, at most N = ${states}.`;
 };
 
-const rowTold = ({ row, told, decay, reset, states }) => {
+const decayTold = ({ told, decay, reset }) => {
+  if (told.decay === 0) return `, wiped out by the reset at ${reset}`;
+  return decay === 1 ? "" : ` and decayed by ${number(told.decay)}`;
+};
+
+const rowTold = (values) => {
+  const { row, told, states } = values;
   const own = told.start === row ? "its own entry" : `positions ${told.start} to ${row} of its chunk`;
   const inside = `y at ${row} is ${number(told.y)}: ${number(told.inside)} from ${own}`;
-  if (told.start === 0) return `${inside}; nothing comes before.`;
+  if (told.start === 0) return `${inside}; nothing is handed to the first chunk.`;
   const handed = states === 1 ? "one number" : `${states} numbers`;
-  const lost = told.decay === 0 ? `, wiped out by the reset at ${reset}` : "";
-  return `${inside}, ${number(told.carried)} through the state, ${handed} handed over after ${told.start - 1}${decay === 1 || told.decay === 0 ? "" : ` and decayed by ${number(told.decay)}`}${lost}.`;
+  const through = `${number(told.carried)} through the state, ${handed} handed over after ${told.start - 1}`;
+  return `${inside}, ${through}${decayTold(values)}.`;
+};
+
+const cutTold = ({ length, chunk, chunks }) => {
+  if (chunks.length === 1) return `${length} positions in one chunk.`;
+  return `${length} positions in ${chunks.length} chunks of ${chunk}${length % chunk ? ", the last one shorter" : ""}.`;
 };
 
 export const describe = (state, values) => {
-  const { length, chunk, chunks, counts } = values;
-  const cut = chunks.length === 1 ? `${length} positions in one chunk.` : `${length} positions in ${chunks.length} chunks of ${chunk}${length % chunk ? ", the last one shorter" : ""}.`;
+  const { recurrence, chunked, quadratic } = values.counts;
   return (
-    `${cut} ${ranksTold(values)} ${rowTold(values)} Multiplications: ${counts.recurrence} by the recurrence, ` +
-    `${counts.chunked} in chunks, ${counts.quadratic} with the whole matrix.`
+    `${cutTold(values)} ${ranksTold(values)} ${rowTold(values)} Multiplications: ${recurrence} by the recurrence, ` +
+    `${chunked} in chunks, ${quadratic} with the whole matrix.`
   );
 };
 

@@ -41,7 +41,7 @@ const tableOf = (state, { step, position, open, shut, fixed, lanes, fixed_lane, 
   ]),
   ...lanes.map(({ now }, i) => [`state ${i + 1}`, number(now, 6)]),
   ["state with the fixed gate", number(fixed_lane.now, 6)],
-  ...lanes.map(({ tokens }, i) => [`token ${i + 1} in state ${i + 1}: written × kept = weight; share of variance`, leftOf(tokens[0])]),
+  ...lanes.map(({ tokens: [left] }, i) => [`token ${i + 1} in state ${i + 1}: written × kept = weight; share`, leftOf(left)]),
   ...fixed_lane.tokens.map((token, i) => [`token ${i + 1} in the state with the fixed gate`, leftOf(token)]),
   ["best fixed gate for token 3, and the weight it leaves", `${number(best.gate, 5)}, ${number(best.weight, 5)}`],
 ];
@@ -49,8 +49,12 @@ const tableOf = (state, { step, position, open, shut, fixed, lanes, fixed_lane, 
 const addSliders = (shell, model, stop) => {
   const one = (options) => addSlider(shell, model, options);
   const marksOf = (values) => values.map((value) => [value, String(value).replace("-", "−")]);
+  const ends = [
+    [0, "first"],
+    [TOKENS, "recall"],
+  ];
   return [
-    one({ key: "step", text: "token read last", min: 0, max: TOKENS, step: 1, nudge: 1, marks: [[0, "first"], [TOKENS, "recall"]], moved: stop }),
+    one({ key: "step", text: "token read last", min: 0, max: TOKENS, step: 1, nudge: 1, marks: ends, moved: stop }),
     one({
       key: "hold",
       text: "length of the hold",
@@ -83,11 +87,12 @@ const addControls = (shell, model, clock) => {
     stop();
     put(model, { step: Math.min(Math.max(model.get("step") + by, 0), TOKENS) });
   };
+  const best = () => Number(bestFixedGate(model.get("hold"), model.get("method")).toPrecision(4));
   const [play] = addButtons(shell, [
     ["Play", () => clock.set(!clock.playing)],
     ["Back", () => step(-1)],
     ["Step", () => step(1)],
-    ["Best g", () => put(model, { fixed_gate: Number(bestFixedGate(model.get("hold"), model.get("method")).toPrecision(4)) })],
+    ["Best g", () => put(model, { fixed_gate: best() })],
   ]);
   // While it plays the sentence changes with every token: shown, but not announced.
   clock.onChange = () => {

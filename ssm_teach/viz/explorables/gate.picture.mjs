@@ -55,9 +55,10 @@ const token = (layout, u, k) => {
   const height = (Math.abs(u) * strip.height) / 2.3;
   const data = PLACES.indexOf(k);
   const x = left + k * cell;
-  const number = data < 0 ? "" : label(x + cell / 2, strip.top + strip.height + 15, String(data + 1), "x-small x-good", "middle");
-  const back = data < 0 ? "" : rectangle(x, strip.top, cell, strip.height, "x-data-wash");
-  return back + rectangle(x + 0.2 * cell, u > 0 ? middle - height : middle, 0.6 * cell, height, data < 0 ? "x-noise" : "x-data") + number;
+  const bar = (kind) => rectangle(x + 0.2 * cell, u > 0 ? middle - height : middle, 0.6 * cell, height, kind);
+  if (data < 0) return bar("x-noise");
+  const name = label(x + cell / 2, strip.top + strip.height + 15, String(data + 1), "x-small x-good", "middle");
+  return rectangle(x, strip.top, cell, strip.height, "x-data-wash") + bar("x-data") + name;
 };
 
 const grouped = (count) => String(count).replace(/(\d)(?=(\d{3})$)/, "$1 ");
@@ -113,19 +114,18 @@ const trace = (layout, frame, { states }, step, kind) => {
 // What is left of a token can fall below anything worth a figure, down to the last bit that a number has.
 export const leftover = (weight) => (weight < 1e-30 ? "almost 0" : number(weight));
 
-const product = ({ written, kept, weight }, narrow) =>
-  narrow ? `${number(written)} × ${leftover(kept)}` : `written ${number(written)} × kept ${leftover(kept)} = ${leftover(weight)}`;
+const product = ({ written, kept, weight }, narrow) => {
+  if (narrow) return `${number(written)} × ${leftover(kept)}`;
+  return `written ${number(written)} × kept ${leftover(kept)} = ${leftover(weight)}`;
+};
 
 const laneMarkup = (layout, k, { lane, step, told, title, gateAt, kind, wanted }) => {
   const frame = layout.lanes[k];
   const [x, y] = [middleOf(layout, step), frame.y(lane.now)];
-  const truth = wanted.map((value) => circle(middleOf(layout, TOKENS), frame.y(value), 6, "x-wanted"));
+  const zero = line(frame.left, frame.y(0), layout.right, frame.y(0), "x-zero");
   return (
-    clipped(
-      frame,
-      gateColumns(layout, frame, gateAt) + line(frame.left, frame.y(0), layout.right, frame.y(0), "x-zero") + trace(layout, frame, lane, step, kind),
-    ) +
-    truth.join("") +
+    clipped(frame, gateColumns(layout, frame, gateAt) + zero + trace(layout, frame, lane, step, kind)) +
+    circle(middleOf(layout, TOKENS), frame.y(wanted), 6, "x-wanted") +
     circle(x, y, 4, `x-state-dot ${kind}`) +
     rectangle(frame.left, frame.top, frame.width, frame.height, "x-frame") +
     yTicks(frame, [-1, 0, 1]) +
@@ -146,7 +146,7 @@ const lanesMarkup = (layout, state, values) => {
       told: unread(PLACES[i], values) ? "token not read yet" : product(lane.tokens[0], layout.narrow),
       gateAt: (k) => (k === PLACES[i] ? open.gate : shut.gate),
       kind: "x-kept-line",
-      wanted: [inputs[PLACES[i]]],
+      wanted: inputs[PLACES[i]],
     }),
   );
   const last = fixed_lane.tokens.length - 1;
@@ -157,7 +157,7 @@ const lanesMarkup = (layout, state, values) => {
     told: unread(PLACES[last], values) ? "token 3 not read yet" : product(fixed_lane.tokens[last], layout.narrow),
     gateAt: () => fixed.gate,
     kind: "x-tail-line",
-    wanted: [inputs[PLACES[last]]],
+    wanted: inputs[PLACES[last]],
   });
   return own.join("") + rest;
 };
@@ -178,24 +178,31 @@ const whenOf = ({ hold }, { step }) => {
   return `After token ${step + 1} of ${TOKENS}, ${data < 0 ? "noise" : `data token ${data + 1}`}`;
 };
 
-const mixtureOf = (method, { open, shut }) => {
+const mixtureOf = ({ method }, { open, shut }) => {
   if (method === "zoh") return "";
-  return ` Ā + B̄ is ${number(open.sum, 5)} for data and ${number(shut.sum, 5)} for noise: not a mixture, the state can outgrow its inputs.`;
+  const [data, noise] = [open, shut].map(({ sum }) => number(sum, 5));
+  return ` Ā + B̄ is ${data} for data and ${noise} for noise: no mixture, so the state can outgrow its inputs.`;
+};
+
+const ownTold = (i, { written, kept, weight, share }) =>
+  `state ${i + 1} holds data token ${i + 1} with weight ${leftover(weight)}: ${number(written)} of it was written, and ` +
+  `${leftover(kept)} of that is left. It makes ${percent(share)} of the state’s variance.`;
+
+const fixedTold = ({ fixed_gate }, { step, best }, { weight, share }) => {
+  const bound = step === TOKENS ? ` The best fixed gate, ${number(best.gate)}, would leave ${leftover(best.weight)}.` : "";
+  return `A fixed gate of ${number(fixed_gate)} leaves weight ${leftover(weight)}, ${percent(share)}.${bound}`;
 };
 
 // The last data token that has been read, in its own state and in the one with the fixed gate.
 export const describe = (state, values) => {
-  const { lanes, fixed_lane, open, shut, best } = values;
+  const { lanes, fixed_lane, open, shut } = values;
   const gates = `The gate is ${number(open.gate)} for data and ${number(shut.gate)} for noise.`;
   const last = PLACES.findLastIndex((place) => !unread(place, values));
   const when = whenOf(state, values);
   if (last < 0) return `${when}, no data token has been read. ${gates}`;
-  const [[{ written, kept, weight, share }], fixed] = [lanes[last].tokens, fixed_lane.tokens[last]];
-  const found = values.step === TOKENS ? ` The best fixed gate, ${number(best.gate)}, would leave ${leftover(best.weight)}.` : "";
   return (
-    `${when}, state ${last + 1} holds data token ${last + 1} with weight ${leftover(weight)}: ` +
-    `${number(written)} of it was written, and ${leftover(kept)} of that is left. It makes ${percent(share)} of the state’s variance. ${gates}` +
-    ` A fixed gate of ${number(state.fixed_gate)} leaves weight ${leftover(fixed.weight)}, ${percent(fixed.share)}.${found}${mixtureOf(state.method, values)}`
+    `${when}, ${ownTold(last, lanes[last].tokens[0])} ${gates} ` +
+    `${fixedTold(state, values, fixed_lane.tokens[last])}${mixtureOf(state, values)}`
   );
 };
 
