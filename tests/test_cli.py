@@ -12,6 +12,7 @@ import torch
 
 from ssm_teach import checkpoints, cli, data, records
 from ssm_teach.layers import LAYERS
+from ssm_teach.layers.selective import SelectiveLayer
 from ssm_teach.settings import Settings
 
 TINY = "--limit 64 --d-model 4 -N 2 --n-layers 1 --epochs 1 --batch-size 16 --device cpu"
@@ -60,8 +61,13 @@ def test_training_evaluating_and_reporting_in_turn(run, tmp_path):
         assert word in out
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("direction", ["--bidirectional", "--causal"])
+FORWARDS_ONLY = [name for name, layer in LAYERS.items() if issubclass(layer, SelectiveLayer)]
+
+
+@pytest.mark.parametrize(
+    ("layer", "direction"),
+    [(n, "--causal") for n in LAYERS] + [(n, "--bidirectional") for n in LAYERS if n not in FORWARDS_ONLY],
+)
 def test_every_layer_trains_by_its_name(run, tmp_path, layer, direction):
     status, _, _ = run(f"train image --dataset digits --layer {layer} {direction} {TINY} --name one")
     assert status == 0
@@ -69,6 +75,25 @@ def test_every_layer_trains_by_its_name(run, tmp_path, layer, direction):
     assert record["model"]["layer"] == layer
     weights = checkpoints.latest(tmp_path / "runs" / "one" / "checkpoints").weights
     assert ("blocks.0.layer.C_reverse" in weights) == (direction == "--bidirectional")
+
+
+@pytest.mark.parametrize("layer", FORWARDS_ONLY)
+def test_a_layer_that_only_reads_forwards_asks_for_causal(run, tmp_path, layer):
+    status, _, complaint = run(f"train image --dataset digits --layer {layer} {TINY} --name one")
+    assert status == 2
+    assert complaint == f"train: layer '{layer}' reads forwards only; give --causal (bidirectional=False)\n"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_every_block_is_one_word(run, tmp_path):
+    status, _, _ = run(f"train image --dataset digits --block mamba {TINY} --name one")
+    assert status == 0
+    record = json.loads((tmp_path / "runs" / "one" / "record.json").read_text())
+    assert record["settings"]["block"] == "mamba"
+    assert "--block mamba" in record["command"]
+    status, _, complaint = run(f"train image --dataset digits --block mambo {TINY}")
+    assert status == 2
+    assert "unknown block 'mambo'; choose one of simple, mamba (did you mean mamba?)" in complaint
 
 
 def test_report_puts_reported_numbers_in_their_own_column_with_their_source(run, tmp_path, monkeypatch):

@@ -54,7 +54,7 @@ class RGLRU(SelectiveLayer):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ):
-        super().__init__(d, N, dtype)
+        super().__init__(d, N)
         require(
             0 < r_min <= r_max < 1,
             f"RGLRU: r_min and r_max must satisfy 0 < r_min ≤ r_max < 1; got r_min={r_min!r}, r_max={r_max!r}",
@@ -65,7 +65,7 @@ class RGLRU(SelectiveLayer):
             **{"W_x": uniform(N, d), "W_y": uniform(d, N), "W_r": uniform(N, N), "W_i": uniform(N, N)},
             **{name: torch.zeros(N, dtype=torch.float64) for name in ("b_r", "b_i")},
         }
-        self._set_parameters(values, device)
+        self._set_parameters(values, dtype, device)
 
     def gates(self, u):
         """a and what enters the states, √(1 − a²) ⊙ i ⊙ x, (…, N) each, for u of shape (…, d)."""
@@ -146,13 +146,13 @@ class GLA(_GatedAttention):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ):
-        super().__init__(d, N, dtype)
+        super().__init__(d, N)
         self.heads, rank = require_heads("GLA", d, heads), min(16, d) if rank is None else rank
         require(isinstance(rank, int) and rank >= 1, f"GLA: rank must be a whole number, at least 1; got {rank!r}")
         sizes = {"W_q": heads * N, "W_k": heads * N, "W_v": d, "W_out": d, "W_low": rank}
         values = {name: uniform(rows, d) for name, rows in sizes.items()}
         values |= {"W_alpha": uniform(heads * N, rank), "b_alpha": torch.zeros(heads * N, dtype=torch.float64)}
-        self._set_parameters(values, device)
+        self._set_parameters(values, dtype, device)
 
     def project(self, u):
         q, k, v = (self._heads(u, W) for W in (self.W_q, self.W_k, self.W_v))
@@ -189,12 +189,12 @@ class HGRN2(_GatedAttention):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ):
-        super().__init__(d, N, dtype)
+        super().__init__(d, N)
         require(0 <= lower_bound < 1, f"HGRN2: lower_bound must satisfy 0 ≤ lower_bound < 1; got {lower_bound!r}")
         self.heads, self.lower_bound = require_heads("HGRN2", d, heads), lower_bound
         sizes = {"W_q": heads * N, "W_f": heads * N, "W_v": d, "W_out": d}
         values = {name: uniform(rows, d) for name, rows in sizes.items()}
-        self._set_parameters(values | {"b_f": torch.zeros(heads * N, dtype=torch.float64)}, device)
+        self._set_parameters(values | {"b_f": torch.zeros(heads * N, dtype=torch.float64)}, dtype, device)
 
     def project(self, u):
         q, v = self._heads(u, self.W_q), self._heads(u, self.W_v)

@@ -50,10 +50,10 @@ class LinearAttention(SelectiveLayer):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ):
-        super().__init__(d, N, dtype)
+        super().__init__(d, N)
         self.heads = require_heads("LinearAttention", d, heads)
         sizes = {"W_q": heads * N, "W_k": heads * N, "W_v": d, "W_out": d}
-        self._set_parameters({name: uniform(rows, d) for name, rows in sizes.items()}, device)
+        self._set_parameters({name: uniform(rows, d) for name, rows in sizes.items()}, dtype, device)
 
     def project(self, u):
         """φ(q), φ(k), (…, heads, N), and v with a 1 at its end, (…, heads, d/heads + 1), for u of shape (…, d)."""

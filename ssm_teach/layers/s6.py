@@ -59,7 +59,7 @@ class S6(SelectiveLayer):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ):
-        super().__init__(d, N, dtype)
+        super().__init__(d, N)
         self.method = choose("S6", "method", method, METHODS)
         self.dt_rank = R = -(-d // 16) if dt_rank is None else dt_rank
         require(isinstance(R, int) and R >= 1, f"S6: dt_rank must be a whole number, at least 1; got {R!r}")
@@ -70,7 +70,7 @@ class S6(SelectiveLayer):
             "b_dt": initial_step_bias(d, dt_min, dt_max, "S6"),
             "D": torch.ones(d, dtype=torch.float64),
         }
-        self._set_parameters(values, device)
+        self._set_parameters(values, dtype, device)
 
     @property
     def A(self) -> torch.Tensor:

@@ -20,18 +20,16 @@ class SelectiveLayer(SequenceLayer):
     is raised to it, and y is returned in the dtype of u.
     """
 
-    def __init__(self, d: int, N: int, dtype: torch.dtype | None):
-        super().__init__(d, N)
-        self._dtype = dtype or torch.get_default_dtype()
-        require(
-            self._dtype in (torch.float32, torch.float64),
-            f"{self._name}: dtype must be float32 or float64; got {dtype}",
-        )
-
-    def _set_parameters(self, values: dict[str, torch.Tensor], device) -> None:
+    def _set_parameters(self, values: dict[str, torch.Tensor], dtype: torch.dtype | None, device) -> None:
         """Register the values, drawn in float64 on the CPU: one seed gives one layer, whatever its dtype and device."""
+        dtype = dtype or torch.get_default_dtype()
+        require(dtype in (torch.float32, torch.float64), f"{self._name}: dtype must be float32 or float64; got {dtype}")
         for name, value in values.items():
-            self.register_parameter(name, nn.Parameter(value.to(dtype=self._dtype, device=device, copy=True)))
+            self.register_parameter(name, nn.Parameter(value.to(dtype=dtype, device=device, copy=True)))
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
 
     @property
     def _state_shape(self) -> tuple[int, ...]:

@@ -59,7 +59,7 @@ class SSD(SelectiveLayer):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ):
-        super().__init__(d, N, dtype)
+        super().__init__(d, N)
         headdim = (64 if d % 64 == 0 else d) if headdim is None else headdim
         require(
             isinstance(headdim, int) and headdim >= 1 and d % headdim == 0,
@@ -74,7 +74,7 @@ class SSD(SelectiveLayer):
             "b_dt": initial_step_bias(self.heads, dt_min, dt_max, "SSD"),
             "D": torch.ones(self.heads, dtype=torch.float64),
         }
-        self._set_parameters(values, device)
+        self._set_parameters(values, dtype, device)
 
     @property
     def A(self) -> torch.Tensor:
