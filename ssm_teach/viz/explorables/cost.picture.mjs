@@ -8,7 +8,7 @@ export const NAMES = {
   fft: "FFT convolution",
   naive: "naive convolution",
   attention: "attention",
-  kernel: "its kernel",
+  kernel: "kernel alone",
   state: "state",
   history: "convolution’s inputs",
   cache: "keys and values",
@@ -35,7 +35,7 @@ const spanOf = (state) => {
 
 export const layoutOf = (state, width) => {
   const narrow = width < 560;
-  const names = narrow ? 86 : 132;
+  const names = narrow ? 90 : 132;
   const left = 52;
   const xDomain = [Math.log10(SHORTEST), Math.log10(LONGEST)];
   const frame = panel({ left, top: 40, width: width - left - names, height: narrow ? 330 : 380, xDomain, yDomain: spanOf(state) });
