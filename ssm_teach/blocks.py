@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ssm_teach.errors import choose, require
@@ -177,15 +178,43 @@ class ShortConv(nn.Module):
 
     def forward(self, u, recent=None):
         """y, and the last width − 1 inputs, (b, width − 1, d), which the next chunk takes as ``recent``."""
-        (width, _), L = self.weight.shape, u.shape[1]
-        recent = u.new_zeros(len(u), width - 1, u.shape[2]) if recent is None else recent
-        u = torch.cat([recent.to(u.dtype), u], 1)
-        y = self.bias.to(u.dtype)
-        for j, weight in enumerate(self.weight.to(u.dtype)):
-            y = torch.addcmul(y, u[:, width - 1 - j : width - 1 - j + L], weight)
-        return y, u[:, L:]
+        b, L, d = u.shape
+        recent = u.new_zeros(b, len(self.weight) - 1, d) if recent is None else recent.to(u.dtype)
+        u = torch.cat([recent, u], 1)
+        return _ShiftedProducts.apply(u, self.weight.to(u.dtype), self.bias.to(u.dtype)), u[:, L:]
 
     def initial_state(self, b: int) -> torch.Tensor:
         """Zeros before the first position, (b, width − 1, d)."""
         width, d = self.weight.shape
         return self.weight.new_zeros(b, width - 1, d)
+
+
+class _ShiftedProducts(torch.autograd.Function):
+    """y_k = bias + Σ_j weight_j ⊙ u_{k−j}, where u has width − 1 positions more than y, in front.
+
+    Left to itself, autograd makes a zero-padded copy of the whole sequence for each of the shifts.
+    """
+
+    @staticmethod
+    def forward(ctx, u, weight, bias):
+        ctx.save_for_backward(u, weight)
+        y = bias.expand(u.shape[0], u.shape[1] - len(weight) + 1, -1).contiguous()
+        for j in range(len(weight)):
+            y.addcmul_(_delayed(u, j, weight), weight[j])
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, g):
+        u, weight = ctx.saved_tensors
+        grad_u, product, grad_weight = torch.zeros_like(u), torch.empty_like(g), torch.empty_like(weight)
+        for j in range(len(weight)):
+            _delayed(grad_u, j, weight).addcmul_(g, weight[j])
+            grad_weight[j] = torch.mul(g, _delayed(u, j, weight), out=product).sum((0, 1))
+        return grad_u, grad_weight, g.sum((0, 1))
+
+
+def _delayed(u, j: int, weight):
+    """u_{k−j} for every k that has all its predecessors, a view."""
+    first = len(weight) - 1 - j
+    return u[:, first : u.shape[1] - j]

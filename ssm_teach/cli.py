@@ -74,13 +74,24 @@ def _command(function: Callable) -> Callable:
 @app.command("list")
 @_command
 def list_() -> None:
-    """List the tasks, data sets and layers there are."""
-    from . import data
+    """List the tasks, data sets, layers and blocks there are."""
     from .layers import LAYERS
-    from .tasks import TASKS, image
+    from .model import BLOCKS
+    from .tasks import TASKS
 
     for name, about in TASKS.items():
         print(f"task {name}: {about}")
+        if name == "image":
+            _list_data_sets()
+    for kind, classes in (("layer", LAYERS), ("block", BLOCKS)):
+        for name, cls in classes.items():
+            print(f"{kind} {name}: {(cls.__doc__ or '').strip().splitlines()[0]}")
+
+
+def _list_data_sets() -> None:
+    from . import data
+    from .tasks import image
+
     for name in image.DATASETS:
         if name in data.DATASETS:
             there = "in the cache" if data.in_cache(name) else f"fetch it with: ssm-teach data get {name}"
@@ -88,8 +99,6 @@ def list_() -> None:
         else:
             print(f"  --dataset {name}: 1,797 hand-written digits, 8 × 8; comes with scikit-learn")
     print(f"  --reading {', '.join(image.READINGS)}")
-    for name, layer in LAYERS.items():
-        print(f"layer {name}: {(layer.__doc__ or '').strip().splitlines()[0]}")
 
 
 @data_app.command("get")

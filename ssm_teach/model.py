@@ -16,7 +16,7 @@ from ssm_teach.layers.base import require_tensor
 
 __all__ = ["BLOCKS", "POOLS", "ModelState", "SequenceModel", "parameter_groups"]
 
-BLOCKS = ("simple", "mamba")
+BLOCKS = {"simple": SimpleBlock, "mamba": MambaBlock}
 POOLS = ("mean", "last", "none")
 
 

@@ -188,4 +188,4 @@ def test_the_optimiser_gives_only_A_of_S6_the_small_learning_rate():
 def test_unknown_block_names_the_nearest():
     with pytest.raises(UserError, match=r"unknown block 'mambo'; choose one of simple, mamba \(did you mean mamba\?\)"):
         model_of("s6", block="mambo")
-    assert BLOCKS == ("simple", "mamba")
+    assert list(BLOCKS) == ["simple", "mamba"]

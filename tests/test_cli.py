@@ -14,6 +14,7 @@ from ssm_teach import checkpoints, cli, data, records
 from ssm_teach.layers import LAYERS
 from ssm_teach.layers.selective import SelectiveLayer
 from ssm_teach.settings import Settings
+from ssm_teach.tasks import TASKS
 
 TINY = "--limit 64 --d-model 4 -N 2 --n-layers 1 --epochs 1 --batch-size 16 --device cpu"
 
@@ -36,10 +37,12 @@ def run(monkeypatch, tmp_path, capsys):
     return command
 
 
-def test_list_names_tasks_data_sets_readings_and_layers(run):
+def test_list_names_tasks_data_sets_readings_layers_and_blocks(run):
     status, out, _ = run("list")
     assert status == 0
     for name in ("image", "digits", "cifar10", "fashion-mnist", "categorical", "s4d", "data get cifar10"):
+        assert name in out
+    for name in (*(f"task {task}: " for task in TASKS), *(f"layer {layer}: " for layer in LAYERS), "block mamba: "):
         assert name in out
 
 
