@@ -386,8 +386,8 @@ def _adjoint(
             grad_A_chunk = np.zeros((N, width), np.float32)
             _retreat(
                 count, DOWN, u_block, delta_block, table, log2, inverse, B_now, C_now, states, g_block, carry,
-                grad_u_block, grad_delta_block, grad_A_chunk, grad_B[i, block, now, group], grad_C[i, block, now, group],
-                zoh,
+                grad_u_block, grad_delta_block, grad_A_chunk,
+                grad_B[i, block, now, group], grad_C[i, block, now, group], zoh,
             )  # fmt: skip
             total += grad_A_chunk
             _through_D(count, D_block[0], u_block, g_block, grad_u_block, grad_D_block[0])
