@@ -1,31 +1,25 @@
 """The selective scan and its gradients as compiled loops for the CPU, in float32. Importing this needs Numba.
 
-A task is one sequence and a block of neighbouring channels of one group. Its states lie as (N, width), so that the
-inner loop runs over channels and becomes vector instructions; B_kn and C_kn are then the same number for all of them.
+A task is one sequence and a block of neighbouring channels of one group. Sixteen channels are computed at once, as
+`_lanes`; their states lie as (N, width), and B_kn and C_kn are the same number for all of them. What a position needs
+of its channels stays in registers while n runs over the states.
+
 Time is cut into chunks of EVERY positions, so small that all states of a chunk stay in the cache. The forward pass
 keeps the first state of every chunk, and the backward pass starts from it again. What a chunk needs is copied into
-blocks filled up with zeros to a whole number of vectors: with a step of zero nothing happens.
-
-The habits of `_numba` hold here too, and one more: a loop becomes vector instructions only if all it calls is compiled
-here, so the exponential is our own.
+blocks filled up with zeros to whole lanes: with a step of zero nothing happens.
 """
-
-import functools
 
 import numpy as np
 import torch
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from ssm_teach.ops._backends import run_tasks
+from ssm_teach.ops._lanes import LANES, at_least, at_most, load, scaled, spread, store, total, where_above
 from ssm_teach.ops._numba import _compiled
 from ssm_teach.ops._selective_torch import EVERY
 
 __all__ = ["adjoint", "scan"]
 
-LANES = 16  # numbers in the widest vector; blocks are a multiple of it
-WIDEST = 128  # channels of a block, at most
+WIDEST = 64  # channels of a block, at most
 CACHED = 1 << 16  # numbers that the states of a chunk may have: 256 KiB
 
 
@@ -65,7 +59,7 @@ def _array(tensor):
 
 
 def _width(b, A):
-    """Channels of a block: many make long loops, few leave work for every thread and states that fit the cache."""
+    """Channels of a block: many, but so few that there is work for every thread and the states fit the cache."""
     G, N, c = A.shape
     shares = -(-torch.get_num_threads() // max(1, b * G))
     most = min(WIDEST, CACHED // (EVERY * N), -(-c // shares))
@@ -89,46 +83,27 @@ Q0, Q1, Q2, Q3, Q4, Q5 = map(
     np.float32, (0.693147203, 0.240226479, 0.0555033247, 0.00961843740, 0.00133988744, 0.000153533514)
 )
 ROUND = np.float32(1.5 * 2**23)  # x + ROUND holds the nearest whole number to x in its lowest bits
-LOWEST = np.float32(-127)  # 2^x is zero from here on: its exponent and mantissa are
-MANTISSA = np.int32(23)  # bits of one
-ONE, HALF = np.float32(1), np.float32(0.5)
-
-
-def _reinterpreted(origin, target, llvm_type):
-    """A function that reads the same 32 bits as another type."""
-
-    @intrinsic
-    def function(typing_context, value):
-        def generate(context, builder, signature, arguments):
-            return builder.bitcast(arguments[0], llvm_type)
-
-        return target(origin), generate
-
-    return function
-
-
-_bits = _reinterpreted(types.float32, types.int32, ir.IntType(32))
-_number = _reinterpreted(types.int32, types.float32, ir.FloatType())
+LOWEST, HIGHEST = np.float32(-127), np.float32(126)  # 2^x is zero from LOWEST on: its exponent and mantissa are
+ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
 
 
 @_compiled
 def _exp2(x):
-    """2^x for x ≤ 0. NaN stays NaN: the comparison is false for it, and n = 0 then."""
-    x = LOWEST if x < LOWEST else x
+    """2^x for x ≤ 126, in lanes."""
+    x = at_least(x, LOWEST)
     n = x + ROUND
     f = x - (n - ROUND)
-    mantissa = ((((((Q5 * f + Q4) * f + Q3) * f + Q2) * f + Q1) * f) + Q0) * f + ONE
-    return _number(_bits(mantissa) + (_bits(n) << MANTISSA))
+    return scaled((((((Q5 * f + Q4) * f + Q3) * f + Q2) * f + Q1) * f + Q0) * f + ONE, n)
 
 
 @_compiled
 def _exp2_minus_one(x):
-    """2^x − 1 for x ≤ 0, with all its digits where it is small: 2ⁿ f q(f) + (2ⁿ − 1)."""
-    x = LOWEST if x < LOWEST else x
+    """2^x − 1, with all its digits where it is small: 2ⁿ f q(f) + (2ⁿ − 1)."""
+    x = at_least(x, LOWEST)
     n = x + ROUND
     f = x - (n - ROUND)
-    power = _number(_bits(ONE) + (_bits(n) << MANTISSA))
-    return power * (((((((Q5 * f + Q4) * f + Q3) * f + Q2) * f + Q1) * f) + Q0) * f) + (power - ONE)
+    power = scaled(spread(ONE), n)
+    return power * ((((((Q5 * f + Q4) * f + Q3) * f + Q2) * f + Q1) * f + Q0) * f) + (power - ONE)
 
 
 # φ₁′(z) = Σ z^k / (k! (k + 2)), for −½ < z ≤ 0
@@ -143,12 +118,129 @@ def _phi1_derivative(z):
 
 @_compiled
 def _sigmoid(z):
-    small = _exp2(-abs(z) * LOG2_E)
-    return (ONE if z >= 0 else small) / (ONE + small)
+    return ONE / (ONE + _exp2(at_most(-LOG2_E * z, HIGHEST)))
 
 
-# Zero steps of A would make 0/0 of (e^{ΔA} − 1)/A. With this A instead it is Δ to the last digit.
-SMALLEST = np.float32(-1e-30)
+@_compiled
+def _advance(count, u, delta, log2, inverse, B, C, states, y, zoh):
+    """states[k + 1] and Σ_n C_n x_n for the first positions of a chunk, from states[0]."""
+    N, width, step = np.uint64(states.shape[1]), np.uint64(states.shape[2]), np.uint64(LANES)
+    for k in range(np.uint64(count)):
+        for c in range(np.uint64(0), width, step):
+            u_k, delta_k, y_k = load(u, k * width + c), load(delta, k * width + c), spread(ZERO)
+            step_u = delta_k * u_k
+            for n in range(N):
+                before, after, here = (k * N + n) * width + c, (k * N + N + n) * width + c, n * width + c
+                if zoh is None:
+                    x = _exp2(delta_k * load(log2, here)) * load(states, before) + B[k, n] * step_u
+                else:
+                    change = _exp2_minus_one(delta_k * load(log2, here))
+                    x = load(states, before) * (change + ONE) + B[k, n] * (change * load(inverse, here) * u_k)
+                store(states, after, x)
+                y_k = y_k + C[k, n] * x
+            store(y, k * width + c, y_k)
+
+
+@_compiled
+def _retreat(
+    count, down, u, delta, A, log2, inverse, B, C, states, g, carry, grad_u, grad_delta, grad_A, grad_B, grad_C, zoh
+):
+    """The gradients of `_advance`, from that of y. carry is that of the state, first after and then before it.
+
+    With λ = carry + C g for the whole gradient of x_k: ∂(ΔA) = λ Ā x_{k−1}, and λ B̄ goes on to u, λ u to B̄.
+    """
+    N, width, step = np.uint64(states.shape[1]), np.uint64(states.shape[2]), np.uint64(LANES)
+    sums_B, sums_C = np.empty((N, step), np.float32), np.empty((N, step), np.float32)
+    for j in range(np.uint64(count)):
+        k = down[np.uint64(EVERY - count) + j]
+        for c in range(np.uint64(0), width, step):
+            u_k, delta_k, g_k = (load(u, k * width + c), load(delta, k * width + c), load(g, k * width + c))
+            step_u, into_u, into_delta = delta_k * u_k, spread(ZERO), spread(ZERO)
+            for n in range(N):
+                before, after, here = (k * N + n) * width + c, (k * N + N + n) * width + c, n * width + c
+                lam = load(carry, here) + C[k, n] * g_k
+                if zoh is None:
+                    passed = lam * _exp2(delta_k * load(log2, here))
+                    into_u = into_u + B[k, n] * lam
+                    into_B = lam * step_u
+                    into_dtA = passed * load(states, before)
+                    into_A = into_dtA * delta_k
+                else:
+                    change = _exp2_minus_one(delta_k * load(log2, here))
+                    weight = change * load(inverse, here)  # Δ φ₁(ΔA)
+                    passed = lam * (change + ONE)
+                    into_u = into_u + B[k, n] * (lam * weight)
+                    into_B = lam * weight * u_k
+                    into_dtA = passed * load(states, before)
+                    into_weight = B[k, n] * lam * u_k
+                    into_delta = into_delta + into_weight * (change + ONE)
+                    dtA = delta_k * load(A, here)
+                    near = delta_k * delta_k * _phi1_derivative(dtA)
+                    far = (delta_k * (change + ONE) - weight) * load(inverse, here)
+                    into_A = into_dtA * delta_k + into_weight * where_above(dtA, -HALF, near, far)
+                into_delta = into_delta + into_dtA * load(A, here)
+                store(carry, here, passed)
+                store(grad_A, here, load(grad_A, here) + into_A)
+                into_C = load(states, after) * g_k
+                if c > 0:
+                    into_B = into_B + load(sums_B, n * step)
+                    into_C = into_C + load(sums_C, n * step)
+                store(sums_B, n * step, into_B)
+                store(sums_C, n * step, into_C)
+            if zoh is None:
+                into_delta = into_delta + into_u * u_k
+                into_u = into_u * delta_k
+            store(grad_u, k * width + c, into_u)
+            store(grad_delta, k * width + c, into_delta)
+        for n in range(N):
+            grad_B[k, n], grad_C[k, n] = total(load(sums_B, n * step)), total(load(sums_C, n * step))
+
+
+# Around the recurrence: D, and the gate where there is one
+
+
+@_compiled
+def _finish(count, D, u, z, y):
+    """y ← (y + D u) silu(z), or without the gate where z has no rows."""
+    width, step = np.uint64(len(D)), np.uint64(LANES)
+    for k in range(np.uint64(count)):
+        for c in range(np.uint64(0), width, step):
+            here = k * width + c
+            value = load(y, here) + load(D, c) * load(u, here)
+            if len(z):
+                value = value * load(z, here) * _sigmoid(load(z, here))
+            store(y, here, value)
+
+
+@_compiled
+def _through_gate(count, D, u, z, y, g, grad_z):
+    """∂z, and g turned from the gradient of the gated into that of the ungated output."""
+    width, step = np.uint64(len(D)), np.uint64(LANES)
+    for k in range(np.uint64(count)):
+        for c in range(np.uint64(0), width, step):
+            here = k * width + c
+            z_k, g_k, sigmoid = load(z, here), load(g, here), _sigmoid(load(z, here))
+            ungated = load(y, here) + load(D, c) * load(u, here)
+            store(grad_z, here, g_k * ungated * (sigmoid + z_k * sigmoid * (ONE - sigmoid)))
+            store(g, here, g_k * z_k * sigmoid)
+
+
+@_compiled
+def _through_D(count, D, u, g, grad_u, grad_D):
+    """Adds D g to ∂u, and Σ_k g u of these positions to ∂D."""
+    width, step = np.uint64(len(D)), np.uint64(LANES)
+    for c in range(np.uint64(0), width, step):
+        chunk = spread(ZERO)
+        for k in range(np.uint64(count)):
+            here = k * width + c
+            chunk = chunk + load(g, here) * load(u, here)
+            store(grad_u, here, load(grad_u, here) + load(D, c) * load(g, here))
+        store(grad_D, c, load(grad_D, c) + chunk)
+
+
+# From the tensors to blocks of whole lanes, and back
+
+SMALLEST = np.float32(-1e-30)  # stands for A = 0 where (e^{ΔA} − 1)/A would be 0/0, and gives Δ to the last digit
 
 
 @_compiled
@@ -163,7 +255,7 @@ def _tables(A, width, zoh):
             if a > SMALLEST and zoh is not None:
                 a = SMALLEST
             table[n, c] = a
-            log2[n, c] = a * LOG2_E if a == a else np.float32(np.nan)  # _exp2 takes no other NaN
+            log2[n, c] = a * LOG2_E if a == a else np.float32(np.nan)  # other NaNs have bits that `scaled` would use
             if zoh is not None:
                 inverse[n, c] = ONE / a
     return table, log2, inverse
@@ -175,7 +267,7 @@ def _block(width):
 
 
 @_compiled
-def _load(block, rows):
+def _put(block, rows):
     """Rows into a block that is zero beyond them."""
     count, channels = rows.shape
     for k in range(count):
@@ -184,47 +276,11 @@ def _load(block, rows):
 
 
 @_compiled
-def _store(rows, block):
+def _take(rows, block):
     count, channels = rows.shape
     for k in range(count):
         for c in range(channels):
             rows[k, c] = block[k, c]
-
-
-@_compiled
-def _advance(count, u, delta, log2, inverse, B, C, states, y, zoh):
-    """states[k + 1] and Σ_n C_n x_n for the first positions of a chunk, from states[0]."""
-    N, width = np.uint64(states.shape[1]), np.uint64(states.shape[2])
-    step_u = np.empty(width, np.float32)
-    for k in range(np.uint64(count)):
-        after = k + np.uint64(1)
-        for c in range(width):
-            step_u[c] = delta[k, c] * u[k, c]
-            y[k, c] = 0
-        for n in range(N):
-            B_n, C_n = B[k, n], C[k, n]
-            if zoh is None:
-                for c in range(width):
-                    x = _exp2(delta[k, c] * log2[n, c]) * states[k, n, c] + B_n * step_u[c]
-                    states[after, n, c] = x
-                    y[k, c] += C_n * x
-            else:
-                for c in range(width):
-                    change = _exp2_minus_one(delta[k, c] * log2[n, c])
-                    x = (change + ONE) * states[k, n, c] + B_n * (change * inverse[n, c] * u[k, c])
-                    states[after, n, c] = x
-                    y[k, c] += C_n * x
-
-
-@_compiled
-def _gate(count, D, u, z, y):
-    """y ← (y + D u) silu(z), or without the gate where z has no rows."""
-    for k in range(count):
-        for c in range(y.shape[1]):
-            y[k, c] += D[c] * u[k, c]
-        if len(z):
-            for c in range(y.shape[1]):
-                y[k, c] *= z[k, c] * _sigmoid(z[k, c])
 
 
 @_compiled
@@ -243,108 +299,26 @@ def _scan(first, last, width, zoh, u, delta, A, B, C, D, z, initial, y, state, k
         filled = inner.stop - inner.start
         u_block[:], delta_block[:], D_block[:] = 0, 0, 0
         _, log2, inverse = _tables(A[group, :, inner], width, zoh)
-        _load(D_block, D[outer].reshape(1, filled))
-        _load(states[0], initial[i, group, :, inner])
+        _put(D_block, D[outer].reshape(1, filled))
+        _put(states[0], initial[i, group, :, inner])
         for chunk in range(kept.shape[1]):
             now = slice(chunk * EVERY, min(L, (chunk + 1) * EVERY))
             count = now.stop - now.start
-            _store(kept[i, chunk, group, :, inner], states[0])
-            _load(u_block, u[i, now, outer])
-            _load(delta_block, delta[i, now, outer])
+            _take(kept[i, chunk, group, :, inner], states[0])
+            _put(u_block, u[i, now, outer])
+            _put(delta_block, delta[i, now, outer])
             if z.size:
-                _load(z_block, z[i, now, outer])
+                _put(z_block, z[i, now, outer])
             _advance(
                 count, u_block, delta_block, log2, inverse, B[i, now, group], C[i, now, group], states, y_block, zoh
             )
-            _gate(count, D_block[0], u_block, z_block, y_block)
-            _store(y[i, now, outer], y_block)
+            _finish(count, D_block[0], u_block, z_block, y_block)
+            _take(y[i, now, outer], y_block)
             states[0] = states[count]
-        _store(state[i, group, :, inner], states[0])
+        _take(state[i, group, :, inner], states[0])
 
 
-@functools.partial(_compiled, fastmath={"contract", "reassoc"})
-def _dot(first, second):
-    """Σ_c, in whatever order suits vectors; nothing else here may be reordered."""
-    total = np.float32(0)
-    for c in range(np.uint64(len(first))):
-        total += first[c] * second[c]
-    return total
-
-
-DOWN = np.arange(EVERY)[::-1].astype(np.uint64)
-
-
-@_compiled
-def _retreat(
-    count, down, u, delta, A, log2, inverse, B, C, states, g, carry, grad_u, grad_delta, grad_A, grad_B, grad_C, zoh
-):
-    """The gradients of `_advance`, from that of y. carry is that of the state, first after and then before it.
-
-    With λ = carry + C g for the whole gradient of x_k: ∂(ΔA) = λ Ā x_{k−1}, and λ B̄ goes on to u, λ u to B̄.
-    """
-    N, width = np.uint64(states.shape[1]), np.uint64(states.shape[2])
-    weighted, step_u = np.empty(width, np.float32), np.empty(width, np.float32)
-    for j in range(np.uint64(count)):
-        k = down[np.uint64(EVERY - count) + j]
-        after = k + np.uint64(1)
-        for c in range(width):
-            step_u[c] = delta[k, c] * u[k, c]
-            grad_u[k, c] = grad_delta[k, c] = 0
-        for n in range(N):
-            B_n, C_n = B[k, n], C[k, n]
-            if zoh is None:
-                for c in range(width):
-                    lam = carry[n, c] + C_n * g[k, c]
-                    weighted[c] = lam
-                    carry[n, c] = lam * _exp2(delta[k, c] * log2[n, c])
-                    exponent = carry[n, c] * states[k, n, c]
-                    grad_u[k, c] += B_n * lam
-                    grad_delta[k, c] += exponent * A[n, c]
-                    grad_A[n, c] += exponent * delta[k, c]
-                grad_B[k, n] = _dot(weighted, step_u)
-            else:
-                for c in range(width):
-                    change = _exp2_minus_one(delta[k, c] * log2[n, c])
-                    weight = change * inverse[n, c]  # Δ φ₁(ΔA)
-                    lam = carry[n, c] + C_n * g[k, c]
-                    weighted[c] = lam * weight
-                    carry[n, c] = lam * (change + ONE)
-                    exponent = carry[n, c] * states[k, n, c]
-                    grad_u[k, c] += B_n * weighted[c]
-                    source = B_n * lam * u[k, c]
-                    grad_delta[k, c] += exponent * A[n, c] + source * (change + ONE)
-                    z = delta[k, c] * A[n, c]
-                    near = delta[k, c] * delta[k, c] * _phi1_derivative(z)
-                    far = (delta[k, c] * (change + ONE) - weight) * inverse[n, c]
-                    grad_A[n, c] += exponent * delta[k, c] + source * (near if z > -HALF else far)
-                grad_B[k, n] = _dot(weighted, u[k])
-            grad_C[k, n] = _dot(states[after, n], g[k])
-        if zoh is None:
-            for c in range(width):
-                grad_delta[k, c] += grad_u[k, c] * u[k, c]
-                grad_u[k, c] *= delta[k, c]
-
-
-@_compiled
-def _through_gate(count, D, u, z, y, g, grad_z):
-    """∂z, and g turned from the gradient of the gated into that of the ungated output."""
-    for k in range(count):
-        for c in range(y.shape[1]):
-            sigmoid = _sigmoid(z[k, c])
-            grad_z[k, c] = g[k, c] * (y[k, c] + D[c] * u[k, c]) * (sigmoid + z[k, c] * sigmoid * (ONE - sigmoid))
-            g[k, c] *= z[k, c] * sigmoid
-
-
-@_compiled
-def _through_D(count, D, u, g, grad_u, grad_D):
-    """Adds D g to ∂u, and Σ_k g u of these positions to ∂D."""
-    chunk = np.zeros(len(D), np.float32)
-    for k in range(count):
-        for c in range(len(D)):
-            chunk[c] += g[k, c] * u[k, c]
-            grad_u[k, c] += D[c] * g[k, c]
-    for c in range(len(D)):
-        grad_D[c] += chunk[c]
+DOWN = np.arange(EVERY)[::-1].astype(np.uint64)  # time from its end; a loop over it is faster than one that counts down
 
 
 @_compiled
@@ -367,32 +341,32 @@ def _adjoint(
         u_block[:], delta_block[:], g_block[:], z_block[:], carry[:] = 0, 0, 0, 0, 0
         grad_D_block[:] = 0
         table, log2, inverse = _tables(A[group, :, inner], width, zoh)
-        total = np.zeros((N, width), np.float32)
-        _load(D_block, D[outer].reshape(1, outer.stop - outer.start))
-        _load(carry, g_state[i, group, :, inner])
+        sums_A = np.zeros((N, width), np.float32)
+        _put(D_block, D[outer].reshape(1, outer.stop - outer.start))
+        _put(carry, g_state[i, group, :, inner])
         for chunk in range(kept.shape[1] - 1, -1, -1):
             now = slice(chunk * EVERY, min(L, (chunk + 1) * EVERY))
             count = now.stop - now.start
             B_now, C_now = B[i, now, group], C[i, now, group]
-            _load(states[0], kept[i, chunk, group, :, inner])
-            _load(u_block, u[i, now, outer])
-            _load(delta_block, delta[i, now, outer])
-            _load(g_block, g[i, now, outer])
+            _put(states[0], kept[i, chunk, group, :, inner])
+            _put(u_block, u[i, now, outer])
+            _put(delta_block, delta[i, now, outer])
+            _put(g_block, g[i, now, outer])
             _advance(count, u_block, delta_block, log2, inverse, B_now, C_now, states, y_block, zoh)
             if z.size:
-                _load(z_block, z[i, now, outer])
+                _put(z_block, z[i, now, outer])
                 _through_gate(count, D_block[0], u_block, z_block, y_block, g_block, grad_z_block)
-                _store(grad_z[i, now, outer], grad_z_block)
+                _take(grad_z[i, now, outer], grad_z_block)
             grad_A_chunk = np.zeros((N, width), np.float32)
             _retreat(
                 count, DOWN, u_block, delta_block, table, log2, inverse, B_now, C_now, states, g_block, carry,
                 grad_u_block, grad_delta_block, grad_A_chunk,
                 grad_B[i, block, now, group], grad_C[i, block, now, group], zoh,
             )  # fmt: skip
-            total += grad_A_chunk
+            sums_A += grad_A_chunk
             _through_D(count, D_block[0], u_block, g_block, grad_u_block, grad_D_block[0])
-            _store(grad_u[i, now, outer], grad_u_block)
-            _store(grad_delta[i, now, outer], grad_delta_block)
-        _store(grad_A[i, group, :, inner], total)
-        _store(grad_D[i, outer].reshape(1, outer.stop - outer.start), grad_D_block)
-        _store(grad_initial[i, group, :, inner], carry)
+            _take(grad_u[i, now, outer], grad_u_block)
+            _take(grad_delta[i, now, outer], grad_delta_block)
+        _take(grad_A[i, group, :, inner], sums_A)
+        _take(grad_D[i, outer].reshape(1, outer.stop - outer.start), grad_D_block)
+        _take(grad_initial[i, group, :, inner], carry)

@@ -7,7 +7,7 @@ Every position has a step Δ_k, an input weight B_k and an output weight C_k of 
 with Ā_k = e^{Δ_k A}, A diagonal, and one of two input weights: B̄_k = Δ_k B_k ("simplified", what Mamba's released code
 computes) or B̄_k = Δ_k φ₁(Δ_k A) B_k ("zoh", exact for an input that is constant during the step).
 
-The states are N times as large as the input, so all of them are never held at once. Every 16th is kept; the backward
+The states are N times as large as the input, so all of them are never held at once. Every 32nd is kept; the backward
 pass computes those between them again. With g_k for the gradient that reaches y_k, the adjoint of x is
 
     λ_k = g_k C_k + Ā_{k+1} λ_{k+1},

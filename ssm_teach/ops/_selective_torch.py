@@ -16,7 +16,7 @@ from ssm_teach.ops import _two_level
 
 __all__ = ["EVERY", "adjoint", "scan"]
 
-EVERY = 16  # positions from one kept state to the next
+EVERY = 32  # positions from one kept state to the next
 NUMBERS = 1 << 20
 BUSY = 1 << 13  # numbers a position must have for an operation on one position alone to be worth its call
 
