@@ -314,6 +314,7 @@ LAYOUTS = {
     "transposed": lambda v: v.transpose(-1, -2).contiguous().transpose(-1, -2) if v.ndim > 1 else v,
     "every other": lambda v: torch.stack([v, torch.full_like(v, 7)], -1)[..., 0],
     "expanded": lambda v: v[:1].expand(v.shape),
+    "imaginary part": lambda v: torch.complex(v, v).conj().imag,
     "expanded channels": lambda v: v[..., :1].expand(v.shape),
 }
 

@@ -17,10 +17,19 @@ from ssm_teach.ops._lanes import LANES, at_least, at_most, load, scaled, spread,
 from ssm_teach.ops._numba import _compiled
 from ssm_teach.ops._selective_torch import EVERY
 
-__all__ = ["adjoint", "scan"]
+__all__ = ["adjoint", "computes", "scan"]
 
 WIDEST = 64  # channels of a block, at most
 CACHED = 1 << 16  # numbers that the states of a chunk may have: 256 KiB
+
+
+def computes(delta, A):
+    """Whether these are float32 with Δ ≥ 0 and A ≤ 0 (or NaN); beyond, e^{ΔA} overflows.
+
+    NumPy looks, not torch: torch's threads would go on to wait for more work, on the very cores that ours need.
+    """
+    single = delta.dtype == torch.float32
+    return single and not np.min(_numbers(delta), initial=0) < 0 and not np.max(_numbers(A), initial=0) > 0
 
 
 def scan(u, delta, A, B, C, D, z, initial, zoh):
@@ -54,8 +63,12 @@ def _inputs(u, delta, A, B, C, D, z):
     return [_array(value) for value in (*flat, A, B[..., 0], C[..., 0], D, z)]
 
 
+def _numbers(tensor):
+    return tensor.detach().resolve_neg().numpy()
+
+
 def _array(tensor):
-    return tensor.detach().contiguous().numpy()
+    return _numbers(tensor.contiguous())
 
 
 def _width(b, A):

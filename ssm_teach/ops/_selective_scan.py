@@ -160,8 +160,7 @@ def _adjoint(
 
 def _backend(u, delta, A):
     module = implementation("selective_scan", u.device, _selective_torch, "_numba_selective")
-    overflows = bool((delta < 0).any()) or bool((A > 0).any())
-    return _selective_torch if u.dtype != torch.float32 or overflows else module
+    return module if module.computes(delta, A) else _selective_torch
 
 
 def _inside(groups, u, delta, A, B, C, D, z):
