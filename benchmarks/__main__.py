@@ -4,10 +4,14 @@ import sys
 
 import torch
 
-from benchmarks import kernels
+from benchmarks import kernels, streaming
 from benchmarks.harness import save, show
 
-BENCHMARKS = {"s4d-kernel": kernels.s4d_kernel, "causal-convolution": kernels.causal_convolution}
+BENCHMARKS = {
+    "s4d-kernel": kernels.s4d_kernel,
+    "causal-convolution": kernels.causal_convolution,
+    "streaming": streaming.streaming,
+}
 
 
 def main(names: list[str]) -> int:
