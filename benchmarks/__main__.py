@@ -4,12 +4,13 @@ import sys
 
 import torch
 
-from benchmarks import kernels, streaming
+from benchmarks import kernels, selective, streaming
 from benchmarks.harness import save, show
 
 BENCHMARKS = {
     "s4d-kernel": kernels.s4d_kernel,
     "causal-convolution": kernels.causal_convolution,
+    "selective-scan": selective.selective_scan,
     "streaming": streaming.streaming,
 }
 
