@@ -17,8 +17,8 @@ from ssm_teach.ops import _two_level
 __all__ = ["EVERY", "adjoint", "computes", "scan"]
 
 EVERY = 32  # positions from one kept state to the next
-NUMBERS = 1 << 20
-BUSY = 1 << 13  # numbers a position must have for an operation on one position alone to be worth its call
+NUMBERS = 1 << 19
+BUSY = 1 << 14  # numbers that make an operation worth its call, and that PyTorch still leaves to one thread
 
 
 def computes(delta, A):
@@ -32,8 +32,7 @@ def scan(u, delta, A, B, C, D, z, initial, zoh):
     kept = u.new_empty(len(u), -(-u.shape[1] // EVERY), *initial.shape[1:])
     state = initial
     for now in _stretches(u, A):
-        a, b = _coefficients(u[:, now], delta[:, now], A, B[:, now], zoh)
-        states = _states(a, b, state)
+        states = _states(*_coefficients(u[:, now], delta[:, now], A, B[:, now], zoh), state)
         first = now.start // EVERY
         kept[:, first] = state
         inner = states[:, EVERY - 1 : -1 : EVERY]
@@ -63,7 +62,7 @@ def adjoint(u, delta, A, B, C, D, z, kept, g, g_state, zoh):
             grad_z[:, now] = g_now * y * sigmoid * (1 + z_now * (1 - sigmoid))
             g_now = g_now * z_now * sigmoid
         grad_C[:, now] = x @ g_now.mT
-        g_x = torch.mul(C_now, g_now, out=b)
+        g_x = C_now * g_now
         g_x[:, -1] += later
         grad_a, delta_x, later = _adjoint(a, x, before, g_x)
         grads_now = _through_coefficients(u_now, delta_now, A, B_now, zoh, a, grad_a, delta_x)
@@ -119,19 +118,25 @@ def _phi1_derivative(z, exp, phi):
 
 
 def _states(a, b, before):
-    x = torch.empty_like(b)
-    _two_level._fill(x, a, b, before, size=_chunk(a))
-    return x
+    """x_k = a_k x_{k−1} + b_k from the state before, written over b."""
+    _two_level._fill(b, a, b, before, size=_chunk(a))
+    return b
 
 
 def _adjoint(a, x, before, g):
-    """The adjoint of `linear_scan` for the recurrence of one stretch."""
-    return _two_level.adjoint(a, x, before, g, True)
+    """∂a, ∂b and the gradient of the state before, from the gradient g of x, which is overwritten."""
+    if a.shape[1] > 1:  # δ_k = g_k + a_{k+1} δ_{k+1}: the same recurrence, downwards
+        _two_level._fill(g[:, :-1], a[:, 1:], g[:, :-1], g[:, -1], order=-1, size=_chunk(a[:, 1:]))
+    grad_a = torch.empty_like(g)
+    torch.mul(g[:, 0], before, out=grad_a[:, 0])
+    torch.mul(g[:, 1:], x[:, :-1], out=grad_a[:, 1:])
+    return grad_a, g, a[:, 0] * g[:, 0]
 
 
 def _chunk(a):
-    """All of time in one chunk where the numbers of one position already fill an operation; else the usual √L."""
-    return a.shape[1] if a[:, 0].numel() >= BUSY else None
+    """Positions in a chunk: about √L, but more where BUSY numbers need fewer chunks side by side."""
+    L, side_by_side = a.shape[1], max(1, BUSY // max(1, a[:, 0].numel()))
+    return max(math.isqrt(L), -(-L // side_by_side))
 
 
 def _read(x, C):
