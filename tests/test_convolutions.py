@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from ssm_teach.errors import UserError
 from ssm_teach.kernels import causal_conv_direct, vandermonde_kernel_direct
+from ssm_teach.ops import _diagonal_conv, diagonal_conv, fft_conv, vandermonde
 from ssm_teach.ops import _fft_conv as fft_module
-from ssm_teach.ops import diagonal_conv, fft_conv, vandermonde
+from ssm_teach.ops._backends import VARIABLE
+from ssm_teach.ops._diagonal_conv import loops
 
 KINDS = ("complex", "real", "real weights of complex modes")
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -139,7 +141,7 @@ def test_single_precision_keeps_its_accuracy_over_16384_positions():
         return fft_conv(u, vandermonde(a, w, u.shape[1])) + D * u
 
     exact = result_and_gradients(by_kernel, *double)
-    for function in (diagonal_conv, by_kernel):
+    for function in (diagonal_conv, lambda *values: diagonal_conv(*values, chunk=32), by_kernel):
         for one, reference in zip(result_and_gradients(function, *inputs), exact, strict=True):
             assert (one - reference).abs().max() < 5e-6 * reference.abs().max()
 
@@ -149,6 +151,74 @@ def test_a_large_early_input_does_not_blur_small_late_outputs():
     u[0, 0], u[0, 2000] = 1e6, 1.0
     y = diagonal_conv(u, torch.tensor([[0.9]]).log(), torch.tensor([[1.0]]))
     assert y[0, 2000] == pytest.approx(1, abs=1e-6)
+
+
+# In compiled loops
+
+
+def in_both_precisions(b, L, d, N, kind="complex", seed=0):
+    """Inputs in float32, and the very same numbers in float64."""
+    single = [signal(b, L, d, seed, torch.float32), *modes(d, N, kind, seed, torch.float32)]
+    return single, [
+        value.detach().to(torch.promote_types(value.dtype, torch.float64)).requires_grad_() for value in single
+    ]
+
+
+@pytest.mark.parametrize("kind", ["complex", "real weights of complex modes"])
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(b=st.integers(1, 3), L=st.integers(1, 200), d=st.integers(1, 40), N=st.integers(1, 5), seed=st.integers(0, 99))
+def test_compiled_loops_equal_the_plain_convolution_in_result_and_gradients(kind, b, L, d, N, seed):
+    single, double = in_both_precisions(b, L, d, N, kind, seed)
+    assert loops(single[1])
+    for one, exact in zip(
+        result_and_gradients(diagonal_conv, *single), result_and_gradients(plain, *double), strict=True
+    ):
+        assert (one - exact).abs().max() <= 5e-6 * max(1, exact.abs().max())
+
+
+def test_compiled_loops_are_left_where_they_do_not_fit(monkeypatch):
+    for kind, dtype, fits in (
+        ("complex", torch.float32, True),
+        ("complex", torch.float64, False),
+        ("real", torch.float32, False),
+    ):
+        assert bool(loops(modes(2, 3, kind, dtype=dtype)[0])) == fits
+    monkeypatch.setenv(VARIABLE, "torch")
+    assert not loops(modes(2, 3, dtype=torch.float32)[0])
+
+
+def test_compiled_loops_do_not_hang_on_the_number_of_threads():
+    single, _ = in_both_precisions(3, 100, 40, 3)
+    threads = torch.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            results.append(result_and_gradients(diagonal_conv, *single))
+    finally:
+        torch.set_num_threads(threads)
+    assert_equal(*results, tolerance=0)
+
+
+def test_compiled_loops_are_an_operator_of_pytorch_and_have_a_second_derivative():
+    single, double = in_both_precisions(2, 70, 3, 2)
+    torch.library.opcheck(_diagonal_conv._convolve, single)
+
+    def twice(inputs):
+        (grad,) = torch.autograd.grad(diagonal_conv(*inputs).square().sum(), inputs[1], create_graph=True)
+        return torch.autograd.grad(grad.abs().square().sum(), inputs)
+
+    for one, exact in zip(twice(single), twice(double), strict=True):
+        assert (one - exact).abs().max() <= 1e-4 * exact.abs().max()
+
+
+def test_nan_stays_in_its_channel_and_sequence():
+    (u, a, w, D), _ = in_both_precisions(2, 130, 20, 3)
+    u = u.detach()
+    u[1, 100, 7] = torch.nan
+    bad = diagonal_conv(u, a, w, D).isnan()
+    assert bad[1, 100:, 7].all()
+    assert bad.sum() == 30
 
 
 # By FFT

@@ -15,6 +15,8 @@ In each channel all three are matrix products with the b·L/T chunks for rows, a
 The gradients are the same three products transposed, and a recurrence over chunks from the end: let λ be the gradient
 of the states at a chunk's end, then λ ← conj(Ā^T) λ + (what the next chunk reads), and ∂u = (inside)ᵀ ∂y + (drive)ᵀ λ.
 
+Where Numba is installed there is something faster still, see `_numba_diagonal`.
+
 Errors do not spread as those of an FFT do: an output is off by a share of the terms it is made of.
 """
 
@@ -23,6 +25,7 @@ from torch.nn import functional as F
 
 from ssm_teach.errors import require
 from ssm_teach.kernels import causal_conv
+from ssm_teach.ops._backends import implementation
 from ssm_teach.ops._vandermonde import powers, readout, real_pairs, require_modes, vandermonde
 
 __all__ = ["diagonal_conv"]
@@ -38,7 +41,8 @@ def diagonal_conv(u, log_A_bar, weights, D=None, chunk=None):
         log_A_bar: log Ā (for ZOH, ΔA), (d, N), real or complex, with a real part of at most 0.
         weights: w = C B̄, (d, N). If log_A_bar is complex, a mode stands for itself and its conjugate: K = 2 Re Σ.
         D: Skip, (d,); zero if left out.
-        chunk: T, by default about the number of real states.
+        chunk: T. If left out, complex modes in single precision on a CPU run as the recurrence itself, in compiled
+            loops, where Numba is installed; otherwise T is about the number of real states.
 
     Returns y, (b, L, d), contiguous.
     Raises: UserError: what is not a tensor; shapes, dtypes or devices that do not fit; an empty u; chunk < 1.
@@ -49,7 +53,16 @@ def diagonal_conv(u, log_A_bar, weights, D=None, chunk=None):
     """
     _check(u, log_A_bar, weights, D, chunk)
     D = u.new_zeros(u.shape[2]) if D is None else D
+    if chunk is None and loops(log_A_bar):
+        return _convolve(u, log_A_bar, weights, D)[0]
     return _Chunked.apply(u, log_A_bar, weights, D, min(chunk or _suitable(log_A_bar), u.shape[1]))
+
+
+def loops(log_A_bar):
+    """The module of compiled loops if it is there, wanted and made for these modes: complex, in single precision."""
+    if log_A_bar.dtype != torch.complex64:
+        return None
+    return implementation("diagonal_conv", log_A_bar.device, plain=None, compiled="_numba_diagonal")
 
 
 def _suitable(log_A_bar) -> int:
@@ -167,6 +180,54 @@ def _products(states, at_ends, step):
 
 def _as_states(rows, step):
     return torch.view_as_complex(rows.unflatten(-1, (-1, 2))) if step.is_complex() else rows
+
+
+# The compiled loops, as an operator that PyTorch knows
+
+
+@torch.library.custom_op("ssm_teach::diagonal_conv", mutates_args=())
+def _convolve(
+    u: torch.Tensor, log_A_bar: torch.Tensor, weights: torch.Tensor, D: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return loops(log_A_bar).convolve(u, log_A_bar, weights, D)
+
+
+@torch.library.custom_op("ssm_teach::diagonal_conv_adjoint", mutates_args=())
+def _adjoint(
+    u: torch.Tensor,
+    log_A_bar: torch.Tensor,
+    weights: torch.Tensor,
+    D: torch.Tensor,
+    kept: torch.Tensor,
+    g: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    return loops(log_A_bar).adjoint(u, log_A_bar, weights, D, kept, g)
+
+
+@_convolve.register_fake
+def _(u, log_A_bar, weights, D):
+    b, L, d = u.shape
+    return u.new_empty(u.shape), u.new_empty(b, -(-L // loops(log_A_bar).T), 2, log_A_bar.shape[1], d)
+
+
+@_adjoint.register_fake
+def _(u, log_A_bar, weights, D, kept, g):
+    return tuple(value.new_empty(value.shape) for value in (u, log_A_bar, weights, D))
+
+
+def _remember(ctx, inputs, output):
+    ctx.save_for_backward(*inputs, output[1])
+    ctx.mark_non_differentiable(output[1])
+
+
+def _backward(ctx, g, _):
+    *inputs, kept = ctx.saved_tensors
+    if torch.is_grad_enabled():  # a second derivative is wanted
+        return _differentiable_again(*inputs, g)
+    return _adjoint(*inputs, kept, g)
+
+
+_convolve.register_autograd(_backward, setup_context=_remember)
 
 
 def _differentiable_again(u, log_A_bar, weights, D, g):
