@@ -24,7 +24,7 @@ def main(names: list[str]) -> int:
     for name in names or BENCHMARKS:
         rows = BENCHMARKS[name]()
         show(name, rows)
-        save(name, rows)
+        save(name, rows, selective.installed() if name == "selective-scan" else ())
     return 0
 
 
