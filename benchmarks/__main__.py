@@ -4,7 +4,7 @@ import sys
 
 import torch
 
-from benchmarks import kernels, selective, streaming
+from benchmarks import kernels, selective, steps, streaming
 from benchmarks.harness import save, show
 
 BENCHMARKS = {
@@ -12,6 +12,9 @@ BENCHMARKS = {
     "causal-convolution": kernels.causal_convolution,
     "selective-scan": selective.selective_scan,
     "streaming": streaming.streaming,
+    "s4d-convolution": steps.s4d_convolution,
+    "training-steps": steps.training_steps,
+    "against-attention": steps.against_attention,
 }
 
 
@@ -24,7 +27,7 @@ def main(names: list[str]) -> int:
     for name in names or BENCHMARKS:
         rows = BENCHMARKS[name]()
         show(name, rows)
-        save(name, rows, selective.installed() if name == "selective-scan" else ())
+        save(name, rows, selective.installed() if name in ("selective-scan", "training-steps") else ())
     return 0
 
 

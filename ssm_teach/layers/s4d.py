@@ -171,7 +171,8 @@ class S4D(SequenceLayer):
         All three give the same numbers, up to rounding.
         """
         if loops(self._log_A_bar):
-            return "recurrence" if self.N <= min(L // 8, 32 if L < 4096 else 64) else "fft"
+            widest = min(L // 8, 32 if L < 4096 else 64)
+            return "recurrence" if widest >= self.N else "fft"
         return "chunks" if L >= 16384 and self.N <= 64 and self.D.device.type == "cpu" else "fft"
 
     def initial_state(self, b: int) -> torch.Tensor:
