@@ -2,15 +2,21 @@
 
 import sys
 
-from benchmarks import kernels, scans
+from benchmarks import kernels, scans, selective, steps, streaming
 from benchmarks.harness import pin, save, show
 
 BENCHMARKS = {
     "s4d-kernel": kernels.s4d_kernel,
     "causal-convolution": kernels.causal_convolution,
     "linear-scan": scans.linear_scan,
+    "selective-scan": selective.selective_scan,
+    "streaming": streaming.streaming,
+    "s4d-convolution": steps.s4d_convolution,
+    "training-steps": steps.training_steps,
+    "against-attention": steps.against_attention,
 }
 PICTURES = {"linear-scan": scans.draw}
+PEERS = {"linear-scan": scans.installed, "selective-scan": selective.installed, "training-steps": selective.installed}
 
 
 def main(names: list[str]) -> int:
@@ -22,7 +28,7 @@ def main(names: list[str]) -> int:
         pin(1)  # equal for everybody, and what a shared machine can keep to
         rows = BENCHMARKS[name]()
         show(name, rows)
-        save(name, rows, scans.installed() if name == "linear-scan" else ())
+        save(name, rows, PEERS[name]() if name in PEERS else ())
         if name in PICTURES:
             PICTURES[name](rows)
     return 0

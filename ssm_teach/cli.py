@@ -74,13 +74,24 @@ def _command(function: Callable) -> Callable:
 @app.command("list")
 @_command
 def list_() -> None:
-    """List the tasks, data sets and layers there are."""
-    from . import data
+    """List the tasks, data sets, layers and blocks there are."""
     from .layers import LAYERS
-    from .tasks import TASKS, image
+    from .model import BLOCKS
+    from .tasks import TASKS
 
     for name, about in TASKS.items():
         print(f"task {name}: {about}")
+        if name == "image":
+            _list_data_sets()
+    for kind, classes in (("layer", LAYERS), ("block", BLOCKS)):
+        for name, cls in classes.items():
+            print(f"{kind} {name}: {(cls.__doc__ or '').strip().splitlines()[0]}")
+
+
+def _list_data_sets() -> None:
+    from . import data
+    from .tasks import image
+
     for name in image.DATASETS:
         if name in data.DATASETS:
             there = "in the cache" if data.in_cache(name) else f"fetch it with: ssm-teach data get {name}"
@@ -88,8 +99,6 @@ def list_() -> None:
         else:
             print(f"  --dataset {name}: 1,797 hand-written digits, 8 × 8; comes with scikit-learn")
     print(f"  --reading {', '.join(image.READINGS)}")
-    for name, layer in LAYERS.items():
-        print(f"layer {name}: {(layer.__doc__ or '').strip().splitlines()[0]}")
 
 
 @data_app.command("get")
@@ -118,14 +127,13 @@ def train(
     layer_option: Annotated[
         list[str] | None, typer.Option(help="An option of the layer, KEY=VALUE, such as init=inv; may be repeated.")
     ] = None,
+    block: Annotated[str, typer.Option(help="The block around the layer, simple or mamba.")] = DEFAULT.block,
     bidirectional: Annotated[
         bool, typer.Option("--bidirectional/--causal", help="Read both ways, or forwards only.")
     ] = (DEFAULT.bidirectional),
     d_model: Annotated[int, typer.Option(help="Channels.")] = DEFAULT.d_model,
     n_layers: Annotated[int, typer.Option(help="Blocks.")] = DEFAULT.n_layers,
-    N: Annotated[
-        int, typer.Option("-N", help="State size: of each channel for s4d, of the whole layer for s5 and lru.")
-    ] = DEFAULT.N,
+    N: Annotated[int, typer.Option("-N", help="State size, counted as the layer counts it.")] = DEFAULT.N,
     dropout: Annotated[float, typer.Option(help="Share of the features dropped in training.")] = DEFAULT.dropout,
     prenorm: Annotated[
         bool, typer.Option("--prenorm", help="Norm before the layer instead of after the block.")
@@ -160,6 +168,7 @@ def train(
         task_options=task_options,
         layer=layer,
         layer_options=_pairs(layer_option),
+        block=block,
         bidirectional=bidirectional,
         d_model=d_model,
         n_layers=n_layers,
@@ -218,7 +227,7 @@ def _tell(record: dict) -> None:
     if record:  # empty in all but the first of several processes
         budget = " with a small budget" if record["small_budget"] else ""
         print(f"test accuracy {record['test']['accuracy']:.2%}{budget}", end="; ")
-        print(f"linear baseline {record['baseline']['accuracy']:.2%}, chance {record['chance']:.2%}", end="; ")
+        print(f"simple baseline {record['baseline']['accuracy']:.2%}, chance {record['chance']:.2%}", end="; ")
         print(f"{record['model']['parameters']:,} parameters, {record['wall_seconds']:.0f} s")
 
 

@@ -9,13 +9,14 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from ssm_teach.blocks import SimpleBlock
+from ssm_teach.blocks import EXPANSION, MambaBlock, SimpleBlock
 from ssm_teach.errors import UserError, choose, require
 from ssm_teach.layers import make
 from ssm_teach.layers.base import require_tensor
 
-__all__ = ["POOLS", "ModelState", "SequenceModel", "parameter_groups"]
+__all__ = ["BLOCKS", "POOLS", "ModelState", "SequenceModel", "parameter_groups"]
 
+BLOCKS = {"simple": SimpleBlock, "mamba": MambaBlock}
 POOLS = ("mean", "last", "none")
 
 
@@ -28,16 +29,19 @@ class ModelState(NamedTuple):
 
 
 class SequenceModel(nn.Module):
-    """Encoder, ``n_layers`` simple blocks around the named layer, pooling over positions, linear decoder.
+    """Encoder, ``n_layers`` blocks around the named layer, pooling over positions, linear decoder.
 
     Args:
         d_input: Features of a real input; the encoder is linear. Give this or ``vocab``.
         vocab: Number of symbols; the encoder is an embedding.
         d_output: Classes, or outputs at each position.
         layer: A name in `ssm_teach.layers.LAYERS`; ``layer_options`` go to it, ``N`` is its state size.
-        d_model: Channels of the blocks.
+        block: ``"simple"`` or ``"mamba"``, see `SimpleBlock` and `MambaBlock`.
+        d_model: Channels of the blocks. Inside a Mamba block the layer has twice as many.
         n_layers: Number of blocks.
-        dropout, norm, prenorm: As in `SimpleBlock`. With ``prenorm`` one more norm comes before the pooling.
+        dropout: Probability of dropping a feature.
+        norm, prenorm: As in `SimpleBlock`. A Mamba block is always prenorm, and its norm is RMS. With a norm before the
+            layers, one more comes before the pooling.
         pool: ``"mean"`` over positions, the ``"last"`` position, or ``"none"``: an output at every position.
 
     >>> model = SequenceModel(d_input=3, d_output=10, d_model=8, n_layers=2, N=4)
@@ -52,6 +56,7 @@ class SequenceModel(nn.Module):
         vocab: int | None = None,
         d_output: int,
         layer: str = "s4d",
+        block: str = "simple",
         d_model: int = 128,
         n_layers: int = 4,
         N: int = 64,
@@ -77,11 +82,17 @@ class SequenceModel(nn.Module):
         self.d_input, self.vocab, self.d_model = d_input, vocab, d_model
         self.pool = choose("SequenceModel", "pool", pool, POOLS)
         self.encoder = nn.Linear(d_input, d_model) if vocab is None else nn.Embedding(vocab, d_model)
-        self.blocks = nn.ModuleList(
-            SimpleBlock(make(layer, d_model, N, **layer_options), d_model, dropout=dropout, norm=norm, prenorm=prenorm)
-            for _ in range(n_layers)
-        )
-        self.norm = type(self.blocks[0].norm)(d_model) if prenorm else nn.Identity()
+        choose("SequenceModel", "block", block, BLOCKS)
+
+        def new_block():
+            if block == "mamba":
+                return MambaBlock(make(layer, EXPANSION * d_model, N, **layer_options), d_model, dropout=dropout)
+            inner = make(layer, d_model, N, **layer_options)
+            return SimpleBlock(inner, d_model, dropout=dropout, norm=norm, prenorm=prenorm)
+
+        self.blocks = nn.ModuleList(new_block() for _ in range(n_layers))
+        first = self.blocks[0]
+        self.norm = type(first.norm)(d_model) if first.prenorm else nn.Identity()
         self.decoder = nn.Linear(d_model, d_output)
 
     @property

@@ -62,14 +62,14 @@ def save_record(record: dict, folder: Path, name: str) -> None:
 
 
 def plot_learning_curve(record: dict, *, ax: Axes | None = None) -> Axes:
-    """Training and validation accuracy by step, with the linear baseline, chance and the final test accuracy."""
+    """Training and validation accuracy by step, with the simple baseline, chance and the final test accuracy."""
     ax = Figure(figsize=(7, 4), layout="constrained").add_subplot() if ax is None else ax
     curve, epochs = record["curve"], record["metrics"]
     ax.plot([m["step"] for m in curve], [m["accuracy"] for m in curve], color="0.6", lw=1, label="training")
     steps = [m["step"] for m in epochs]
     ax.plot(steps, [m["validation_accuracy"] for m in epochs], "o-", color="#0072b2", ms=4, label="validation")
     ax.plot(steps[-1:], [record["test"]["accuracy"]], "*", color="#d55e00", ms=12, label="test")
-    ax.axhline(record["baseline"]["accuracy"], color="#009e73", ls="--", lw=1, label="linear baseline")
+    ax.axhline(record["baseline"]["accuracy"], color="#009e73", ls="--", lw=1, label="simple baseline")
     ax.axhline(record["chance"], color="0.3", ls=":", lw=1, label="chance")
     budget = " (small budget)" if record["small_budget"] else ""
     ax.set(xlabel="step", ylabel="accuracy", ylim=(0, 1), title=f"{record['name']}{budget}")
@@ -157,7 +157,7 @@ def print_report() -> None:
     table = Table(title="Measured here, beside what others reported", title_justify="left")
     for column in ("record", "task", "layer", "parameters", "epochs", "examples"):
         table.add_column(column)
-    for column in ("test %", "linear %", "chance %"):
+    for column in ("test %", "baseline %", "chance %"):
         table.add_column(column, justify="right")
     table.add_column("budget")
     table.add_column("reported elsewhere, %")

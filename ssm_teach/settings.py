@@ -24,6 +24,7 @@ class Settings:
     task_options: dict = field(default_factory=dict)  # see the task's `load`
     layer: str = "s4d"
     layer_options: dict = field(default_factory=dict)  # see the layer
+    block: str = "simple"  # see `ssm_teach.model.BLOCKS`
     bidirectional: bool = True
     d_model: int = 64
     n_layers: int = 2

@@ -16,6 +16,7 @@ the layers' own parameters (A, B, C, Δ) a smaller learning rate without weight 
 """
 
 import hashlib
+import inspect
 import json
 import math
 import time
@@ -28,10 +29,12 @@ from torch.nn import functional as F
 from . import checkpoints, records, tasks
 from .errors import UserError, choose, require
 from .files import append_line, read_json, write_atomically, write_json
+from .layers import LAYERS
 from .model import SequenceModel, parameter_groups
 from .progress import show_progress
 from .records import load_record
 from .settings import Settings
+from .tasks import NOT_SCORED
 
 __all__ = [
     "Settings",
@@ -118,6 +121,11 @@ def load_model(run: str | Path, *, runs: Path = Path("runs")) -> tuple[SequenceM
 def build_model(settings: Settings, task: tasks.Task) -> SequenceModel:
     """The untrained model that the settings describe; a function of the seed."""
     torch.manual_seed(_stream(settings.seed, "weights", 0))
+    layer = LAYERS[choose("train", "layer", settings.layer, LAYERS)]
+    require(
+        not settings.bidirectional or "bidirectional" in inspect.signature(layer).parameters,
+        f"train: layer {settings.layer!r} reads forwards only; give --causal (bidirectional=False)",
+    )
     options = {"bidirectional": True, **settings.layer_options} if settings.bidirectional else settings.layer_options
     try:
         return SequenceModel(
@@ -130,6 +138,8 @@ def build_model(settings: Settings, task: tasks.Task) -> SequenceModel:
             N=settings.N,
             dropout=settings.dropout,
             prenorm=settings.prenorm,
+            block=settings.block,
+            pool="none" if task.every_position else "mean",
             **options,
         )
     except TypeError as error:
@@ -233,10 +243,10 @@ class _Run:
         inputs, targets, mask = self.train_split[mine]
         with accelerator.autocast():
             logits = self.model(inputs, mask)
-        loss = F.cross_entropy(logits.float(), targets)
-        accelerator.backward(loss)
+        sums = _score(logits, targets)
+        accelerator.backward(sums["loss"] / sums["count"])
         norm = accelerator.clip_grad_norm_(self.model.parameters(), settings.clip)
-        sums = self._over_processes(loss.detach() * len(mine), (logits.argmax(1) == targets).sum(), len(mine))
+        sums = self._over_processes({key: value.detach() for key, value in sums.items()})
         self._check_finite(sums["loss"] / sums["count"], float(norm))
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -264,28 +274,27 @@ class _Run:
         """Mean loss and accuracy on a split, each process measuring its share."""
         accelerator = self.accelerator
         model = accelerator.unwrap_model(self.model).eval()  # the wrapper for several devices waits for the others
-        loss, correct, count = 0.0, 0, 0
+        sums = _no_sums()
         for indices in torch.arange(accelerator.process_index, len(split), accelerator.num_processes).split(256):
             inputs, targets, mask = (None if x is None else x.to(accelerator.device) for x in split[indices])
             with accelerator.autocast():
                 logits = model(inputs, mask)
-            loss += float(F.cross_entropy(logits.float(), targets, reduction="sum"))
-            correct += int((logits.argmax(1) == targets).sum())
-            count += len(indices)
-        return _means(self._over_processes(loss, correct, count))
+            sums = _add(sums, {key: float(value) for key, value in _score(logits, targets).items()})
+        return _means(self._over_processes(sums))
 
     def finish(self) -> dict:
         """Measure on the test split, and write the record and its picture."""
         test = self.measure(self.task.test)
+        more_tests = {name: self.measure(split) for name, split in self.task.more_tests.items()}
         if not self.accelerator.is_main_process:
             return {}
-        record = self.record(test)
+        record = self.record(test, more_tests)
         if name := _read_start(self.folder)["record"]:
             records.save_record(record, records.RESULTS, name)
         records.save_record(record, self.folder, "record")
         return record
 
-    def record(self, test: dict) -> dict:
+    def record(self, test: dict, more_tests: dict) -> dict:
         """What was run, how, by what, and what came out."""
         settings, task, started = self.settings, self.task, _read_start(self.folder)
         lines = [json.loads(line) for line in (self.folder / "metrics.jsonl").read_text().splitlines()]
@@ -304,6 +313,7 @@ class _Run:
             "settings": asdict(settings),
             "small_budget": task.limited or settings.epochs < task.full_epochs,
             "test": test,
+            **({"more_tests": more_tests} if more_tests else {}),
             "chance": task.chance,
             "baseline": task.baseline(),
             "metrics": [line for line in lines if line["kind"] == "epoch"],
@@ -339,8 +349,8 @@ class _Run:
 
     # ---- small helpers ----------------------------------------------------------------------------------------------
 
-    def _over_processes(self, loss, correct, count) -> dict:
-        sums = torch.tensor([float(loss), float(correct), float(count)], dtype=torch.float64)
+    def _over_processes(self, sums: dict) -> dict:
+        sums = torch.tensor([float(sums[key]) for key in ("loss", "correct", "count")], dtype=torch.float64)
         if self.accelerator.num_processes > 1:
             sums = self.accelerator.reduce(sums.to(self.accelerator.device), "sum")
         loss, correct, count = sums.tolist()
@@ -437,6 +447,13 @@ def _keep_metrics_up_to(step: int, path: Path) -> None:
 def _stream(seed: int, what: str, number: int) -> int:
     """A seed for one purpose at one moment, so that no random number depends on how many were drawn before."""
     return int.from_bytes(hashlib.sha256(f"{seed} {what} {number}".encode()).digest()[:7])
+
+
+def _score(logits, targets) -> dict:
+    """Sum of the losses, number of right answers and number of answers, over whatever is scored."""
+    loss = F.cross_entropy(logits.float().flatten(0, -2), targets.flatten(), ignore_index=NOT_SCORED, reduction="sum")
+    scored = targets != NOT_SCORED
+    return {"loss": loss, "correct": (logits.argmax(-1) == targets)[scored].sum(), "count": scored.sum()}
 
 
 def _no_sums() -> dict:

@@ -52,6 +52,10 @@ MISTAKES = [
     ("train image --layr s4d", ["No such option: --layr"]),
     ("train imagee", ["unknown task 'imagee'", "did you mean image?"]),
     ("train image --layer s4", ["unknown layer 's4'", "did you mean s4d?"]),
+    ("train image --layer s6", ["layer 's6' reads forwards only", "give --causal"]),
+    ("train image --block mambo", ["unknown block 'mambo'", "did you mean mamba?"]),
+    ("train induction --causal --task-option length=2", ["length of induction must be", "at least 3", "got 2"]),
+    ("train selective_copying --causal --task-option tokens=300", ["tokens must fit into length = 256", "got 300"]),
     ("train image --dataset mnist", ["unknown dataset 'mnist'", "digits, fashion-mnist, cifar10"]),
     ("train image --reading colour", ["unknown reading 'colour'", "numerical, categorical, rgb"]),
     ("train image --reading rgb", ["digits has no colours"]),
@@ -210,9 +214,9 @@ def test_a_loss_or_gradient_that_is_not_finite_stops_the_run_and_keeps_finite_we
     clip = training.torch.nn.utils.clip_grad_norm_
     updates = []
 
-    def poisoned(self, loss, correct, count):
-        updates.append(loss)
-        return over(self, loss * float("nan") if len(updates) == 4 else loss, correct, count)
+    def poisoned(self, sums):
+        updates.append(sums)
+        return over(self, {**sums, "loss": sums["loss"] * float("nan" if len(updates) == 4 else 1)})
 
     def exploded(*arguments, **options):
         updates.append(0)

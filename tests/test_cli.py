@@ -12,7 +12,9 @@ import torch
 
 from ssm_teach import checkpoints, cli, data, records
 from ssm_teach.layers import LAYERS
+from ssm_teach.layers.selective import SelectiveLayer
 from ssm_teach.settings import Settings
+from ssm_teach.tasks import TASKS
 
 TINY = "--limit 64 --d-model 4 -N 2 --n-layers 1 --epochs 1 --batch-size 16 --device cpu"
 
@@ -35,10 +37,12 @@ def run(monkeypatch, tmp_path, capsys):
     return command
 
 
-def test_list_names_tasks_data_sets_readings_and_layers(run):
+def test_list_names_tasks_data_sets_readings_layers_and_blocks(run):
     status, out, _ = run("list")
     assert status == 0
     for name in ("image", "digits", "cifar10", "fashion-mnist", "categorical", "s4d", "data get cifar10"):
+        assert name in out
+    for name in (*(f"task {task}: " for task in TASKS), *(f"layer {layer}: " for layer in LAYERS), "block mamba: "):
         assert name in out
 
 
@@ -47,7 +51,7 @@ def test_training_evaluating_and_reporting_in_turn(run, tmp_path):
     assert status == 0
     record = json.loads((tmp_path / "results" / "mine.json").read_text())
     accuracy = f"{record['test']['accuracy']:.2%}"
-    assert re.search(rf"epoch 1/1 .*\n.*test accuracy {accuracy} with a small budget; linear baseline", out)
+    assert re.search(rf"epoch 1/1 .*\n.*test accuracy {accuracy} with a small budget; simple baseline", out)
 
     status, out, _ = run("evaluate one")
     assert (status, out) == (0, f"test accuracy {accuracy}, loss {record['test']['loss']:.4f}, after step 4\n")
@@ -60,8 +64,13 @@ def test_training_evaluating_and_reporting_in_turn(run, tmp_path):
         assert word in out
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("direction", ["--bidirectional", "--causal"])
+FORWARDS_ONLY = [name for name, layer in LAYERS.items() if issubclass(layer, SelectiveLayer)]
+
+
+@pytest.mark.parametrize(
+    ("layer", "direction"),
+    [(n, "--causal") for n in LAYERS] + [(n, "--bidirectional") for n in LAYERS if n not in FORWARDS_ONLY],
+)
 def test_every_layer_trains_by_its_name(run, tmp_path, layer, direction):
     status, _, _ = run(f"train image --dataset digits --layer {layer} {direction} {TINY} --name one")
     assert status == 0
@@ -69,6 +78,25 @@ def test_every_layer_trains_by_its_name(run, tmp_path, layer, direction):
     assert record["model"]["layer"] == layer
     weights = checkpoints.latest(tmp_path / "runs" / "one" / "checkpoints").weights
     assert ("blocks.0.layer.C_reverse" in weights) == (direction == "--bidirectional")
+
+
+@pytest.mark.parametrize("layer", FORWARDS_ONLY)
+def test_a_layer_that_only_reads_forwards_asks_for_causal(run, tmp_path, layer):
+    status, _, complaint = run(f"train image --dataset digits --layer {layer} {TINY} --name one")
+    assert status == 2
+    assert complaint == f"train: layer '{layer}' reads forwards only; give --causal (bidirectional=False)\n"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_every_block_is_one_word(run, tmp_path):
+    status, _, _ = run(f"train image --dataset digits --block mamba {TINY} --name one")
+    assert status == 0
+    record = json.loads((tmp_path / "runs" / "one" / "record.json").read_text())
+    assert record["settings"]["block"] == "mamba"
+    assert "--block mamba" in record["command"]
+    status, _, complaint = run(f"train image --dataset digits --block mambo {TINY}")
+    assert status == 2
+    assert "unknown block 'mambo'; choose one of simple, mamba (did you mean mamba?)" in complaint
 
 
 def test_report_puts_reported_numbers_in_their_own_column_with_their_source(run, tmp_path, monkeypatch):

@@ -19,7 +19,19 @@ from ssm_teach.errors import UserError
 from ssm_teach.layers.s4d import initial_A
 from ssm_teach.layers.s5 import legs_normal_part
 from ssm_teach.viz import explorables
-from ssm_teach.viz.explorables import Discretization, Landing, Ring, Scan, WrapAround, base, module_source, stills
+from ssm_teach.viz.explorables import (
+    Cost,
+    Discretization,
+    Duality,
+    Gate,
+    Landing,
+    Ring,
+    Scan,
+    WrapAround,
+    base,
+    module_source,
+    stills,
+)
 from ssm_teach.viz.explorables.join import JoinError, join
 
 FOLDER = stills._HERE
@@ -431,6 +443,355 @@ def test_gamma_gives_every_state_of_the_ring_variance_one(tmp_path):
                 assert variance == pytest.approx((modulus ** (2 * np.arange(4000))).sum(), rel=1e-9)
 
 
+# Gate
+
+
+PLACES = [3, 8, 15]  # of the data tokens
+
+
+def gate_states():
+    rng = np.random.default_rng(1)
+    drawn = [
+        {
+            "data_logit": float(rng.uniform(-10, 10)),
+            "noise_logit": float(rng.uniform(-20, 10)),
+            "hold": int(rng.integers(1, 400)),
+            "fixed_gate": float(10 ** rng.uniform(-4, -0.01)),
+            "method": ["zoh", "simplified"][k % 2],
+            "step": int(rng.integers(0, 17)),
+        }
+        for k in range(30)
+    ]
+    holds = [{**Gate().state(), "noise_logit": z, "hold": 4095} for z in (-5.0, -10.0, -20.0)]
+    even = [{**Gate().state(), "data_logit": 0.0, "noise_logit": 0.0, "hold": 7, "method": "simplified"}]
+    return drawn + holds + even
+
+
+def gate_input(length):
+    u = noise(length)
+    u[PLACES] = [0.9, -0.7, 0.6]
+    return u
+
+
+def gate_weights(z, method):
+    """Ā and B̄ of the exact step and of Mamba's, from ssm_teach.discretize with Δ = softplus(z), A = −1."""
+    delta = float(np.logaddexp(0, z))
+    A_bar, B_bar = discretize(np.array([-1.0]), np.ones(1), delta)
+    return float(A_bar[0]), float(B_bar[0]) if method == "zoh" else delta
+
+
+def impulses(A_bar, B_bar):
+    """What an impulse at each position leaves in the state at the end: B̄_j Ā_{j+1} ⋯ Ā_{L−1}."""
+    return B_bar * np.append(np.cumprod(A_bar[:0:-1])[::-1], 1.0)
+
+
+def check_lane(lane, places, logits, state, u):
+    """Compare one state of the figure, which has the gate logit ``logits[k]`` at token k, with its closed form."""
+    A_bar, B_bar = np.array([gate_weights(z, state["method"]) for z in logits]).T
+    left = impulses(A_bar, B_bar)
+    near = functools.partial(pytest.approx, rel=1e-9, abs=1e-12)
+    assert lane["now"] == near(left @ u)
+    for token, place in zip(lane["tokens"], places, strict=True):
+        if place >= len(u):
+            assert (token["written"], token["weight"], token["share"]) == (0, 0, 0)
+            continue
+        assert token["written"] == near(B_bar[place])
+        assert token["weight"] == near(left[place])
+        assert token["written"] * token["kept"] == near(left[place])
+        assert token["share"] == near(left[place] ** 2 / np.square(left).sum())
+
+
+@pytest.mark.node
+@needs_node
+def test_gate_holds_what_the_closed_form_of_its_recurrence_leaves(tmp_path):
+    states = gate_states()
+    for state, values in zip(
+        states, node(tmp_path, "gate.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        read = state["step"] + 1 if state["step"] < 16 else 16 + state["hold"]
+        u = gate_input(16 + state["hold"])
+        assert_close(values["inputs"], u)
+        for place, lane in zip(PLACES, values["lanes"], strict=True):
+            logits = np.full(read, state["noise_logit"])
+            logits[place : place + 1] = state["data_logit"]
+            check_lane(lane, [place], logits, state, u[:read])
+            assert lane["states"][read - 1] == lane["now"]
+        fixed = np.log(state["fixed_gate"] / (1 - state["fixed_gate"]))
+        check_lane(values["fixed_lane"], PLACES, np.full(read, fixed), state, u[:read])
+        for name, z in [("open", state["data_logit"]), ("shut", state["noise_logit"]), ("fixed", fixed)]:
+            A_bar, B_bar = gate_weights(z, state["method"])
+            shown = [values[name][key] for key in ("A_bar", "B_bar", "sum")]
+            assert shown == pytest.approx([A_bar, B_bar, A_bar + B_bar], rel=1e-9)
+            assert state["method"] == "simplified" or values[name]["sum"] == pytest.approx(1, abs=1e-15)
+
+
+@pytest.mark.node
+@needs_node
+def test_gate_keeps_over_4095_tokens_what_theory_says_and_mambas_step_is_no_mixture(tmp_path):
+    shown = node(tmp_path, "gate.math.mjs", "(state) => m.valuesOf(state)", gate_states()[-4:])
+    kept = [values["lanes"][2]["tokens"][0]["kept"] for values in shown]
+    assert kept[0] == pytest.approx(1e-12, rel=0.3)
+    assert kept[1] == pytest.approx(0.830, abs=5e-4)
+    assert kept[2] == pytest.approx(0.99999, abs=5e-6)
+    assert shown[3]["open"]["sum"] == pytest.approx(1.1931, abs=5e-5)
+
+
+@pytest.mark.node
+@needs_node
+@pytest.mark.parametrize("method", ["zoh", "simplified"])
+def test_no_fixed_gate_leaves_more_than_the_best_one(method, tmp_path):
+    grid = 1 / (1 + np.exp(-np.linspace(-12, 7, 20001)))
+    states = [{**Gate().state(), "hold": hold, "method": method} for hold in (1, 2, 30, 4096)]
+    for state, values in zip(
+        states, node(tmp_path, "gate.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        written = grid if method == "zoh" else -np.log1p(-grid)
+        left = written * (1 - grid) ** state["hold"]
+        assert values["best"]["weight"] == pytest.approx(left.max(), rel=1e-5)
+        assert values["best"]["weight"] >= left.max() * (1 - 1e-12)
+        assert values["best"]["gate"] == pytest.approx(grid[left.argmax()], rel=2e-3)
+        made = Gate(hold=state["hold"], method=method, fixed_gate=None)
+        assert made.fixed_gate == pytest.approx(values["best"]["gate"], rel=5e-4)  # four digits
+
+
+# Duality
+
+
+def duality_states():
+    rng = np.random.default_rng(2)
+    drawn = []
+    for _ in range(60):
+        length = int(rng.integers(4, 17))
+        drawn.append(
+            {
+                "length": length,
+                "states": int(rng.integers(1, 4)),
+                "decay": float(rng.uniform(0.5, 1)),
+                "reset": int(rng.choice([0, rng.integers(1, length)])),
+                "chunk": int(rng.integers(1, length + 1)),
+                "row": int(rng.integers(0, length)),
+                "channels": int(rng.integers(1, 65)),
+            }
+        )
+    ends = [{"chunk": 1}, {"chunk": 12}, {"states": 1, "decay": 1.0}, {"states": 3, "decay": 0.5, "length": 16}]
+    return drawn + [{**Duality().state(), **end} for end in ends]
+
+
+def duality_system(state):
+    """a, B, C and x, written independently of the JavaScript."""
+    drawn = noise(7 * state["length"]).reshape(-1, 7)
+    a = np.full(state["length"], state["decay"])
+    a[state["reset"]] *= state["reset"] == 0
+    return a, drawn[:, : state["states"]], drawn[:, 3 : 3 + state["states"]], drawn[:, 6]
+
+
+@pytest.mark.node
+@needs_node
+def test_duality_shows_one_matrix_three_ways_and_its_blocks_have_the_rank_of_numpy(tmp_path):
+    states = duality_states()
+    for state, values in zip(
+        states, node(tmp_path, "duality.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        a, B, C, x = duality_system(state)
+        T, near = state["length"], functools.partial(pytest.approx, rel=1e-9, abs=1e-9)
+        L = np.array([[np.prod(a[j + 1 : i + 1]) if j <= i else 0.0 for j in range(T)] for i in range(T)])
+        M = L * (C @ B.T)
+        assert np.array(values["M"]) == near(M)
+        for name in ("y", "y_matrix", "y_chunked"):
+            assert np.array(values[name]) == near(M @ x)
+        starts = range(0, T, state["chunk"])
+        cuts = [(start, min(start + state["chunk"], T)) for start in starts]
+        assert [(chunk["start"], chunk["end"]) for chunk in values["chunks"]] == cuts
+        pairs = [(rows, columns) for k, rows in enumerate(cuts) for columns in cuts[:k]]
+        for block, (rows, columns) in zip(values["blocks"], pairs, strict=True):
+            entries = M[slice(*rows), slice(*columns)]
+            rank = np.linalg.matrix_rank(entries, tol=1e-9 * np.abs(entries).max()) if entries.any() else 0
+            assert (block["rows"]["start"], block["columns"]["start"]) == (rows[0], columns[0])
+            assert block["rank"] == rank <= state["states"]
+        told, i = values["told"], state["row"]
+        start = i - i % state["chunk"]
+        assert told["start"] == start
+        assert np.array(told["terms"]) == near(M[i, : i + 1] * x[: i + 1])
+        assert told["inside"] == near(M[i, start : i + 1] @ x[start : i + 1])
+        assert told["carried"] == near(M[i, :start] @ x[:start])
+        h = sum((np.prod(a[j + 1 : start]) * B[j] * x[j] for j in range(start)), np.zeros(state["states"]))
+        assert np.array(told["handed"]) == near(h)
+
+
+class Counted:
+    """A number that counts the multiplications it takes part in; zero and one, known beforehand, cost nothing."""
+
+    count = 0
+
+    def __init__(self, known=None):
+        self.known = known
+
+    def __mul__(self, other):
+        if 0 in (self.known, other.known):
+            return Counted(0)
+        if self.known == 1 or other.known == 1:
+            return other if self.known == 1 else self
+        Counted.count += 1
+        return Counted()
+
+    def __add__(self, other):
+        return other if self.known == 0 else self
+
+
+def added(values):
+    return functools.reduce(Counted.__add__, values, Counted(0))
+
+
+def some(*shape):
+    """Unknown numbers, in nested lists."""
+    return [some(*shape[1:]) for _ in range(shape[0])] if shape else Counted()
+
+
+def by_recurrence(T, N, p):
+    a, B, C, x = some(T), some(T, N), some(T, N), some(T, p)
+    h = [[Counted(0)] * p for _ in range(N)]
+    for i in range(T):
+        h = [[a[i] * h[n][c] + B[i][n] * x[i][c] for c in range(p)] for n in range(N)]
+        for c in range(p):
+            added(C[i][n] * h[n][c] for n in range(N))
+
+
+def by_attention(B, C, x):
+    """Masked attention, of which the decays are given: each (c_i·b_j) L_ij x_j, with ones on the diagonal of L."""
+    for i in range(len(x)):
+        for j in range(i + 1):
+            entry = added(c * b for c, b in zip(C[i], B[j], strict=True)) * Counted(1 if i == j else None)
+            for value in x[j]:
+                entry * value
+
+
+def by_chunks(T, N, p, chunk):
+    B, C, x = some(T, N), some(T, N), some(T, p)
+    h = None
+    for start in range(0, T, chunk):
+        end = min(start + chunk, T)
+        by_attention(B[start:end], C[start:end], x[start:end])
+        if h:
+            for i in range(start, end):
+                for c in range(p):
+                    added(C[i][n] * h[n][c] for n in range(N)) * Counted()
+        if end < T:
+            decayed = [[Counted(1 if j == end - 1 else None) * b for b in B[j]] for j in range(start, end)]
+            new = [
+                [added(decayed[j - start][n] * x[j][c] for j in range(start, end)) for c in range(p)] for n in range(N)
+            ]
+            h = [[Counted() * h[n][c] + new[n][c] for c in range(p)] for n in range(N)] if h else new
+
+
+def multiplications(algorithm, *arguments):
+    Counted.count = 0
+    algorithm(*arguments)
+    return Counted.count
+
+
+@pytest.mark.node
+@needs_node
+def test_duality_counts_the_multiplications_that_the_three_algorithms_do(tmp_path):
+    states = [state for state in duality_states() if state["length"] * state["channels"] < 400]
+    assert len(states) > 20
+    counts = node(tmp_path, "duality.math.mjs", "(state) => m.valuesOf(state).counts", states)
+    for state, count in zip(states, counts, strict=True):
+        T, N, p = state["length"], state["states"], state["channels"]
+        assert count["recurrence"] == multiplications(by_recurrence, T, N, p)
+        assert count["chunked"] == multiplications(by_chunks, T, N, p, state["chunk"])
+        assert count["quadratic"] == multiplications(by_attention, some(T, N), some(T, N), some(T, p))
+
+
+# Cost
+
+
+def cost_states():
+    rng = np.random.default_rng(3)
+    return [
+        {
+            "view": view,
+            "length": int(2 ** rng.uniform(2, 20)),
+            "width": int(2 ** rng.uniform(4, 13)),
+            "states": int(2 ** rng.uniform(0, 8)),
+            "batch": int(2 ** rng.uniform(0, 8)),
+            "expand": int(rng.integers(1, 3)),
+        }
+        for view in ("training", "decoding", "memory")
+        for _ in range(20)
+    ]
+
+
+def layer_costs(state):
+    """What each way of computing costs, from the table of the chapter: name → cost at L."""
+    d, N, batch, E = (state[key] for key in ("width", "states", "batch", "expand"))
+    per_channel = {
+        "recurrence": lambda L: (5 * N - 1) * L,
+        "naive": lambda L: L**2,
+        "fft": lambda L: 15 * L * np.log2(2 * L) + 6 * (L + 1),
+        "blelloch": lambda L: 6 * N * (L - 1) + (3 * N - 1) * L,
+    }
+    if state["view"] == "memory":
+        one = {"state": lambda L: 4 * E * d * N, "history": lambda L: 4 * E * d * L, "cache": lambda L: 2 * 2 * L * d}
+        return {name: lambda L, cost=cost: batch * cost(L) for name, cost in one.items()}
+    if state["view"] == "decoding":
+        return {
+            "recurrence": lambda L: batch * E * d * (5 * N - 1),
+            "naive": lambda L: batch * E * d * ((L + 1) ** 2 - L**2),  # the next row of a convolution that costs L²
+            "attention": lambda L: batch * (4 * L * d + 8 * d**2),
+        }
+    ways = {name: lambda L, cost=cost: batch * E * d * cost(L) for name, cost in per_channel.items()}
+    ways["attention"] = lambda L: batch * (4 * L**2 * d + 8 * L * d**2)
+    ways["kernel"] = lambda L: E * d * 3 * N * L
+    return ways
+
+
+def crossings(values):
+    return {(found["first"], found["second"]): found["length"] for found in values["crossings"]}
+
+
+@pytest.mark.node
+@needs_node
+def test_cost_follows_the_formulas_and_its_curves_cross_where_it_says(tmp_path):
+    states = cost_states()
+    for state, values in zip(
+        states, node(tmp_path, "cost.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        expected = layer_costs(state)
+        shown = {curve["key"]: curve["cost"] for curve in values["curves"]}
+        assert shown == pytest.approx({name: cost(state["length"]) for name, cost in expected.items()}, rel=1e-9)
+        ways = sorted((cost, name) for name, cost in shown.items() if name != "kernel")
+        assert shown[values["cheapest"]] == ways[0][0]
+        assert shown[values["next"]] == ways[1][0]
+        for (first, second), length in crossings(values).items():
+            if first == "quadratic":
+                assert length == 2 * state["width"]
+                assert 4 * length**2 * state["width"] == 8 * length * state["width"] ** 2
+            elif length is None:
+                assert np.all(np.sign([expected[first](L) - expected[second](L) for L in (1, 64, 2**20)]) > 0)
+            else:
+                assert expected[first](length) == pytest.approx(expected[second](length), rel=1e-9)
+                assert expected[first](0.9 * length) < expected[second](0.9 * length)
+                assert expected[first](1.1 * length) > expected[second](1.1 * length)
+
+
+@pytest.mark.node
+@needs_node
+def test_cost_crosses_over_where_theory_does(tmp_path):
+    wide = {**Cost().state(), "width": 1024}
+    states = [{**wide, "states": 16}, {**wide, "states": 64}, {**wide, "view": "memory", "states": 16}]
+    short, long, memory = node(tmp_path, "cost.math.mjs", "(state) => m.valuesOf(state)", states)
+    assert crossings(short)["naive", "fft"] == pytest.approx(125.6, abs=0.05)
+    assert crossings(short)["naive", "recurrence"] == pytest.approx(5 * 16 - 1)
+    assert crossings(short)["quadratic", "projections"] == 2048
+    assert crossings(short)["fft", "recurrence"] < 16  # never the cheaper from there on
+    limit = crossings(long)["fft", "recurrence"]
+    assert limit == pytest.approx(9.6e5, rel=0.01)
+    assert 15 * np.log2(2 * limit) + 6 == pytest.approx(5 * 64 - 1, rel=1e-4)  # but for 6/L
+    assert memory["state_in_tokens"] == 32
+    assert crossings(memory)["cache", "state"] == pytest.approx(32)
+    assert {curve["key"]: curve["cost"] for curve in memory["curves"]}["state"] == 131072
+
+
 # The join
 
 
@@ -597,6 +958,16 @@ def test_live_explorable_can_be_set_from_python():
         (lambda: Ring(r_min=0.95, r_max=0.9), "r_min must be at most r_max = 0.9; got 0.95"),
         (lambda: Ring(blocks=3), "blocks must be 1, 2, 4 or 8; got 3"),
         (lambda: Ring(spectrum="hippo"), "unknown spectrum 'hippo'"),
+        (lambda: Gate(noise_logit=-21), "Gate: noise_logit must lie in -20 to 10; got -21"),
+        (lambda: Gate(hold=0), "Gate: hold must lie in 1 to 4096; got 0"),
+        (lambda: Gate(fixed_gate=1), "fixed_gate must lie in 0.0001 to 0.99; got 1"),
+        (lambda: Gate(method="zho"), r"unknown method 'zho'; .* \(did you mean zoh\?\)"),
+        (lambda: Duality(length=17), "Duality: length must lie in 4 to 16; got 17"),
+        (lambda: Duality(length=8, chunk=9), "Duality: chunk must lie in 1 to 8; got 9"),
+        (lambda: Duality(length=8, reset=8), "Duality: reset must lie in 0 to 7; got 8"),
+        (lambda: Cost(states=0), "Cost: states must lie in 1 to 256; got 0"),
+        (lambda: Cost(view="decode"), r"unknown view 'decode'; .* \(did you mean decoding\?\)"),
+        (lambda: Cost(expand=3), "Cost: expand must be 1 or 2; got 3"),
     ],
 )
 def test_a_value_outside_the_controls_gets_one_sentence(make, complaint):

@@ -22,6 +22,12 @@ CASES = {
     ],
     "s5": [{"method": method, "dt_min": 0.02, "dt_max": 2.0} for method in ("zoh", "bilinear")],
     "lru": [{}, {"r_min": 0.0, "r_max": 1.0, "max_phase": 0.3}],
+    "s6": [{"method": method, "dt_min": 0.02, "dt_max": 2.0} for method in ("simplified", "zoh")],
+    "ssd": [{}, {"chunk": 16, "A_max": 1.0}],
+    "linear_attention": [{}],
+    "rglru": [{}],
+    "gla": [{}],
+    "hgrn2": [{}, {"lower_bound": 0.3}],
 }
 VARIANTS = [(name, options) for name, variants in CASES.items() for options in variants]
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ssm_teach.errors import UserError
 from ssm_teach.layers import S4D
 from ssm_teach.layers.s4d import INITS, METHODS, initial_A
+from ssm_teach.ops._backends import VARIABLE
 
 every_kind = pytest.mark.parametrize(("init", "method"), list(itertools.product(INITS, METHODS)))
 
@@ -270,3 +271,45 @@ def test_nan_in_the_input_is_not_hidden():
     u = torch.zeros(1, 5, 2)
     u[0, 3] = torch.nan
     assert S4D(2, 4)(u).isnan().any()  # checking would cost a pass over u in every layer; the trainer looks at the loss
+
+
+# Ways to compute the convolution.
+
+
+def every_path(layer, u, monkeypatch):
+    """Output and gradients, by each path that the layer could choose."""
+    for path in ("recurrence", "chunks", "fft"):
+        monkeypatch.setenv(VARIABLE, "torch" if path == "chunks" else "numba")
+        monkeypatch.setattr(S4D, "path", lambda self, L, path=path: path)
+        y = layer(u)
+        g = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))
+        yield [y, *torch.autograd.grad(y, [u, *layer.parameters()], g)]
+
+
+@every_kind
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["causal", "bidirectional"])
+def test_every_path_gives_the_same_output_and_gradients(init, method, bidirectional, monkeypatch):
+    layer = build(init, method, d=18, N=3, bidirectional=bidirectional).float()
+    u = torch.randn(2, 150, 18, requires_grad=True)
+    first, *others = every_path(layer, u, monkeypatch)
+    for other in others:
+        for one, two in zip(first, other, strict=True):
+            assert (one - two).abs().max() <= 2e-5 * max(1, two.abs().max())
+
+
+def test_a_layer_says_which_path_it_takes(monkeypatch):
+    assert S4D(2, 32).path(1024) == "recurrence"
+    assert S4D(2, 32).path(100) == "fft"  # short
+    assert S4D(2, 64).path(1024) == "fft"  # wide, and not long enough for it
+    assert S4D(2, 64).path(4096) == "recurrence"
+    assert S4D(2, 32, dtype=torch.float64).path(1024) == "fft"
+    assert S4D(2, 32, dtype=torch.float64).path(16384) == "chunks"
+    assert S4D(2, 32, init="real").path(1024) == "fft"
+    monkeypatch.setenv(VARIABLE, "torch")
+    assert S4D(2, 32).path(1024) == "fft"
+
+
+def test_a_mode_that_decays_at_once_is_no_nan_on_any_path(monkeypatch):
+    layer = S4D(2, 3, dt_min=1e3, dt_max=1e3)  # Ā = e^{−500}, zero in float32
+    for values in every_path(layer, torch.randn(1, 150, 2, requires_grad=True), monkeypatch):
+        assert all(value.isfinite().all() for value in values)

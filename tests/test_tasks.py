@@ -140,7 +140,7 @@ def test_masks_travel_with_their_examples():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"name": "imagee"}, r"unknown task 'imagee'; choose one of image \(did you mean image\?\)"),
+        ({"name": "imagee"}, r"unknown task 'imagee'; choose one of image, .* \(did you mean image\?\)"),
         ({"name": "image", "datset": "digits"}, r"unknown option of task 'image' 'datset'.*did you mean dataset"),
         (
             {"name": "image", "dataset": "mnist"},

@@ -254,7 +254,7 @@ def test_learning_curve_shows_the_record(finished):
     lines = {line.get_label(): line for line in ax.lines}
     assert lines["validation"].get_ydata().tolist() == [m["validation_accuracy"] for m in record["metrics"]]
     assert lines["training"].get_xdata().tolist() == [3, 4, 6, 8]
-    assert lines["linear baseline"].get_ydata()[0] == record["baseline"]["accuracy"]
+    assert lines["simple baseline"].get_ydata()[0] == record["baseline"]["accuracy"]
     assert "small budget" in ax.get_title()
 
 

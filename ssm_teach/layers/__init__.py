@@ -7,13 +7,40 @@ import inspect
 
 from ssm_teach.errors import choose
 from ssm_teach.layers.base import SequenceLayer
+from ssm_teach.layers.gated import GLA, HGRN2, RGLRU
+from ssm_teach.layers.linear_attention import LinearAttention
 from ssm_teach.layers.lru import LRU
 from ssm_teach.layers.s4d import S4D
 from ssm_teach.layers.s5 import S5
+from ssm_teach.layers.s6 import S6
+from ssm_teach.layers.ssd import SSD
 
-__all__ = ["LAYERS", "LRU", "S4D", "S5", "SequenceLayer", "make"]
+__all__ = [
+    "GLA",
+    "HGRN2",
+    "LAYERS",
+    "LRU",
+    "RGLRU",
+    "S4D",
+    "S5",
+    "S6",
+    "SSD",
+    "LinearAttention",
+    "SequenceLayer",
+    "make",
+]
 
-LAYERS: dict[str, type[SequenceLayer]] = {"s4d": S4D, "s5": S5, "lru": LRU}
+LAYERS: dict[str, type[SequenceLayer]] = {
+    "s4d": S4D,
+    "s5": S5,
+    "lru": LRU,
+    "s6": S6,
+    "ssd": SSD,
+    "linear_attention": LinearAttention,
+    "rglru": RGLRU,
+    "gla": GLA,
+    "hgrn2": HGRN2,
+}
 
 
 def make(name: str, d: int, N: int, **options) -> SequenceLayer:

@@ -20,8 +20,10 @@ from torch.nn import functional as F
 
 from ssm_teach.discretize import discretize_diagonal
 from ssm_teach.errors import choose, require
-from ssm_teach.kernels import _exponentials, causal_conv, vandermonde_kernel
+from ssm_teach.kernels import _exponentials
 from ssm_teach.layers.base import SequenceLayer
+from ssm_teach.ops import diagonal_conv, fft_conv, vandermonde
+from ssm_teach.ops._diagonal_conv import loops
 
 __all__ = ["INITS", "METHODS", "S4D", "initial_A"]
 
@@ -137,7 +139,7 @@ class S4D(SequenceLayer):
         return self._response(_joined(self.C) * self.discretize()[1], L)
 
     def forward(self, u, *, state=None, return_state=False):
-        """y for all of u at once, by a causal convolution with the kernel.
+        """y for all of u at once, a causal convolution with the kernel, computed as `path` says.
 
         Args:
             u: (b, L, d), real.
@@ -151,12 +153,27 @@ class S4D(SequenceLayer):
             self._check_state(state, (len(u), self.d, self.N), self._state_dtype)
         dtype, u = u.dtype, u.to(self.D.dtype)
         with torch.autocast(u.device.type, enabled=False):
-            y = self._convolve(u).contiguous()  # the FFT leaves time last, where a GELU costs several times more
+            y = self._convolve(u)
             if state is not None:
                 y = y + self._free_response(state, u.shape[1])
             if return_state:
                 state = self._final_state(u, state)
         return (y.to(dtype), state) if return_state else y.to(dtype)
+
+    def path(self, L: int) -> str:
+        """How the convolution of L positions is computed, whichever was fastest where it was measured, on a CPU.
+
+        - ``"recurrence"``: the recurrence in compiled loops, see `ssm_teach.ops.diagonal_conv`. Its work grows with N,
+          that of an FFT with log L and with an ever worse use of the cache. It needs Numba, float32 and complex modes.
+        - ``"chunks"``: the same in chunks of matrix products, without any of these.
+        - ``"fft"``: the kernel, and an FFT.
+
+        All three give the same numbers, up to rounding.
+        """
+        if loops(self._log_A_bar):
+            widest = min(L // 8, 32 if L < 4096 else 64)
+            return "recurrence" if widest >= self.N else "fft"
+        return "chunks" if L >= 16384 and self.N <= 64 and self.D.device.type == "cpu" else "fft"
 
     def initial_state(self, b: int) -> torch.Tensor:
         """x_{−1} = 0 for a batch of b, (b, d, N), complex if A is."""
@@ -199,20 +216,30 @@ class S4D(SequenceLayer):
         powers = _exponentials(self._log_A_bar, step, count)
         return powers if self.is_complex else powers.real
 
+    def _as_modes(self, weights):
+        """log Ā and w, for a kernel that is Σ_n w_n Ā_n^l with the conjugate modes added."""
+        log_A_bar = self._log_A_bar
+        if log_A_bar.is_complex() and not weights.is_complex():
+            weights = weights / 2  # a conjugate is added, which a complex logarithm of a real Ā has not
+        return log_A_bar, weights
+
     def _response(self, weights, L: int):
         """Σ_n w_n Ā_n^l for l < L with the conjugate modes added: (…, d, N) → (…, d, L), real."""
-        log_A_bar = self._log_A_bar.expand_as(weights)
-        if log_A_bar.is_complex() and not weights.is_complex():
-            weights = weights / 2  # vandermonde_kernel adds a conjugate, which a complex logarithm of a real Ā has not
-        return vandermonde_kernel(log_A_bar, weights, L)
+        return vandermonde(*self._as_modes(weights), L)
 
     def _convolve(self, u):
-        K = self.kernel(u.shape[1])
-        y = causal_conv(u, K + F.pad(self.D[:, None], (0, K.shape[1] - 1)))  # Du is one more weight on the newest input
+        B_bar = self.discretize()[1]
+        y = self._convolve_with(u, _joined(self.C) * B_bar, self.D)
         if self.causal:
             return y
-        K_reverse = self._response(_joined(self.C_reverse) * self.discretize()[1], u.shape[1])
-        return y + causal_conv(u.flip(1), K_reverse).flip(1)
+        return y + self._convolve_with(u.flip(1), _joined(self.C_reverse) * B_bar, torch.zeros_like(self.D)).flip(1)
+
+    def _convolve_with(self, u, weights, D):
+        L = u.shape[1]
+        if self.path(L) != "fft":
+            return diagonal_conv(u, *self._as_modes(weights), D)
+        K = self._response(weights, L)
+        return fft_conv(u, K + F.pad(D[:, None], (0, L - 1)))  # Du is one more weight on the newest input
 
     def _free_response(self, state, L: int):
         """What x_{−1} adds to y: C Ā^{k+1} x_{−1}, a kernel with C Ā x_{−1} for its weights. (b, d, N) → (b, L, d)."""

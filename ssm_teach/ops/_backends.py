@@ -22,39 +22,49 @@ def wants_reference() -> bool:
     return os.environ.get(VARIABLE) == "reference"
 
 
-def implementation(function: str, device: torch.device):
+def implementation(function: str, device: torch.device, plain=_two_level, compiled: str = "_numba"):
     """The module that computes: the backend asked for, else Numba on a CPU that has it, else torch.
 
+    Args:
+        function, device: For whom, and where.
+        plain: Its module of tensor operations.
+        compiled: Name, in this package, of its module of compiled loops.
     Raises: UserError: a backend that does not exist, or cannot run here.
     """
     asked = os.environ.get(VARIABLE)
     if not asked:
-        return (_compiled() if device.type == "cpu" else None) or _two_level
+        return _import(compiled) if device.type == "cpu" and _has_numba() else plain
     if choose(function, VARIABLE, asked, BACKENDS) != "numba":
-        return _two_level
+        return plain
     require(
         device.type == "cpu",
         f"{function}: {VARIABLE}=numba runs on the CPU but the tensors are on {device}; unset it, or use torch",
     )
     require(
-        _compiled() is not None,
+        _has_numba(),
         f"{function}: {VARIABLE}=numba, but Numba cannot be imported here; pip install numba, or use torch",
     )
-    return _compiled()
+    return _import(compiled)
 
 
 @functools.cache
-def _compiled():
-    """The module of compiled loops, or None, with one warning a process, where Numba cannot be imported."""
+def _import(compiled: str):
+    return importlib.import_module(f"ssm_teach.ops.{compiled}")
+
+
+@functools.cache
+def _has_numba() -> bool:
+    """Whether Numba can be imported; if not, one warning a process."""
     try:
-        return importlib.import_module("ssm_teach.ops._numba")
+        importlib.import_module("numba")
+        return True
     except ImportError as error:
         warnings.warn(
             f"ssm_teach.ops: Numba cannot be imported ({error}), so scans on the CPU use the slower torch backend; "
             "pip install numba",
             stacklevel=2,
         )
-        return None
+        return False
 
 
 def run_tasks(kernel, tasks: int, threads: int, *arguments) -> None:

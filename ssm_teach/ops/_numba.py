@@ -58,9 +58,12 @@ def _run(kernel, a, b, *arrays):
     run_tasks(kernel, len(b), threads, a, b, *arrays)
 
 
-def _compiled(function):
-    """Compile it so that Python threads run side by side, and keep the result on disk for the next process."""
-    options = {"nogil": True, "fastmath": {"contract"}}  # contract: a·x + b in one instruction; NaN and inf stay exact
+def _compiled(function, fastmath=frozenset({"contract"})):
+    """Compile it so that Python threads run side by side, and keep the result on disk for the next process.
+
+    "contract" makes one instruction of a·x + b, and leaves NaN and infinity what they are.
+    """
+    options = {"nogil": True, "fastmath": set(fastmath), "error_model": "numpy"}
     try:
         return njit(cache=True, **options)(function)
     except RuntimeError:  # nowhere to write the cache: compile again in every process

@@ -2,7 +2,9 @@
 
 One file a task, with a function ``load(**options) -> Task``. `load` here finds it by name.
 
-input: (b, L, d_input) real, or (b, L) whole numbers below ``vocab``. target: (b,) whole numbers below ``n_classes``.
+input: (b, L, d_input) real, or (b, L) whole numbers below ``vocab``.
+target: whole numbers below ``n_classes``, (b,) for an answer to the whole sequence, or (b, L) for one at each position,
+with `NOT_SCORED` where no answer is asked for.
 mask: (b, L), true where the input is data and false where it is padding, or None where nothing is padded.
 """
 
@@ -16,10 +18,16 @@ from torch import Tensor
 
 from ssm_teach.errors import choose
 
-__all__ = ["TASKS", "Split", "Task", "load"]
+__all__ = ["NOT_SCORED", "TASKS", "Split", "Task", "load"]
 
 # Name of the module → what `ssm-teach list` says about it.
-TASKS = {"image": "Which of ten classes is a picture, read one pixel at a time?"}
+TASKS = {
+    "image": "Which of ten classes is a picture, read one pixel at a time?",
+    "selective_copying": "Repeat, in order, the few data symbols that were scattered among noise.",
+    "induction": "What followed the trigger when it appeared before?",
+}
+
+NOT_SCORED = -100  # as in torch's cross entropy
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class Split:
     """
 
     raw: Tensor  # (n, L, …)
-    targets: Tensor  # (n,)
+    targets: Tensor  # (n,), or (n, L) with one for each position
     encode: Callable[[Tensor], Tensor]
     masks: Tensor | None = None  # (n, L)
 
@@ -43,7 +51,7 @@ class Split:
 
     def __getitem__(self, indices) -> tuple[Tensor, Tensor, Tensor | None]:
         mask = None if self.masks is None else self.masks[indices]
-        return self.encode(self.raw[indices]), self.targets[indices], mask
+        return self.encode(self.raw[indices]), self.targets[indices].long(), mask
 
     def batches(self, batch_size: int):
         """Yield (input, target, mask) in order; the last batch may be smaller."""
@@ -70,12 +78,19 @@ class Task:
     measure_baseline: Callable[["Task"], dict] = field(repr=False)
     d_input: int | None = None
     vocab: int | None = None
-    limited: bool = False  # trains on fewer examples than there are
+    limited: bool = False  # trains on fewer examples than there are, or shorter ones than the task's source
+    more_tests: dict[str, Split] = field(default_factory=dict, repr=False)  # measured once, at the end
+
+    @property
+    def every_position(self) -> bool:
+        """Whether an answer is asked for at single positions, and not one for the whole sequence."""
+        return self.train.targets.ndim == 2
 
     @property
     def chance(self) -> float:
         """Accuracy on the test split of always answering the class that is most frequent in training."""
-        return float((self.test.targets == self.train.targets.mode().values).double().mean())
+        train, test = (split.targets[split.targets != NOT_SCORED] for split in (self.train, self.test))
+        return float((test == train.mode().values).double().mean())
 
     def baseline(self) -> dict:
         """Measure the simple baseline now: ``{"kind": in words, "accuracy": on the test split, …}``."""

@@ -20,6 +20,9 @@ PAGES = {
     "landing": "book/index.html",
     "scan": "book/13-scans.html",
     "ring": "book/14-s5-lru.html",
+    "gate": "book/15-selectivity.html",
+    "duality": "book/16-duality.html",
+    "cost": "book/18-cost.html",
 }
 TOLERANCE = 1e-9
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -486,6 +489,264 @@ def test_ring_is_dragged_by_its_grips(figure, phone):
     assert (outer.is_visible(), inner.is_visible()) == (False, False)
 
 
+def noise(length):
+    values, seed = [], 12345
+    for _ in range(length):
+        seed = (75 * seed + 74) % 65537
+        values.append(2 * seed / 65537 - 1)
+    return np.array(values)
+
+
+PLACES = [3, 8, 15]  # of the data tokens
+
+
+def check_gate(shown):
+    """Compare what the figure shows with the recurrences, run step by step, and return it."""
+    u = noise(16 + shown["hold"])
+    u[PLACES] = [0.9, -0.7, 0.6]
+    read = shown["step"] + 1 if shown["step"] < 16 else len(u)
+    fixed = np.log(shown["fixed_gate"] / (1 - shown["fixed_gate"]))
+    lanes = [*shown["lanes"], shown["fixed_lane"]]
+    logits = [(shown["noise_logit"], shown["data_logit"])] * 3 + [(fixed, fixed)]
+    for lane, place, (z, own) in zip(lanes, [*PLACES, PLACES[-1]], logits, strict=True):
+        h, weight = 0.0, 0.0
+        for k in range(read):
+            delta = np.logaddexp(0, own if k == place else z)
+            B_bar = -np.expm1(-delta) if shown["method"] == "zoh" else delta
+            h = np.exp(-delta) * h + B_bar * u[k]
+            weight = np.exp(-delta) * weight + B_bar * (k == place)
+        assert lane["now"] == pytest.approx(h, rel=TOLERANCE, abs=TOLERANCE)
+        assert lane["tokens"][-1]["weight"] == pytest.approx(weight, rel=TOLERANCE, abs=TOLERANCE)
+    return shown
+
+
+def test_gate_moves_by_keyboard_and_buttons_and_agrees_with_python(figure):
+    live = figure("gate")
+    live.get_by_role("radio", name="exact").check()
+    steps = slider(live, "token read last")
+    for press, step in [("End", 16), ("Home", 0), ("ArrowRight", 1), ("PageUp", 3)]:
+        steps.press(press)
+        assert check_gate(values(live))["step"] == step
+    assert "data token 1" in sentence(live)
+    said = set()
+    for step in range(4, 17):
+        live.get_by_role("button", name="Step", exact=True).click()
+        assert check_gate(values(live))["step"] == step
+        said.add(sentence(live))
+    assert len(said) == 13
+    live.get_by_role("button", name="Back").click()
+    assert check_gate(values(live))["step"] == 15
+    steps.press("End")
+    for name, keys in [
+        ("length of the hold", ["Home", "ArrowRight", "PageUp", "PageUp", "End"]),
+        ("logit z for data", ["Home", "PageUp", "End"]),
+        ("logit z for noise", ["End", "Home", "PageUp"]),
+        ("the fixed gate g", ["End", "Home", "PageUp"]),
+    ]:
+        for key in keys:
+            slider(live, name).press(key)
+            check_gate(values(live))
+            assert type(values(live)["hold"]) is int
+    live.get_by_role("button", name="Best g").click()
+    shown = check_gate(values(live))
+    assert shown["fixed_lane"]["tokens"][2]["weight"] == pytest.approx(shown["best"]["weight"], rel=1e-4)
+    field = live.get_by_role("spinbutton", name="logit z for noise, exact value")
+    slider(live, "length of the hold").press("End")
+    live.get_by_role("button", name="Decrease length of the hold").click()
+    for typed, kept in [("-10", 0.83), ("-20", 1.0)]:
+        field.fill(typed)
+        field.press("Enter")
+        hold = check_gate(values(live))["hold"]
+        share = values(live)["lanes"][2]["tokens"][0]["kept"]
+        assert share == pytest.approx((1 + np.exp(float(typed))) ** -float(hold), rel=TOLERANCE)
+        assert share >= kept - 1e-4
+    live.get_by_role("radio", name="Mamba").check()
+    for name in ("logit z for data", "logit z for noise"):
+        field = live.get_by_role("spinbutton", name=f"{name}, exact value")
+        field.fill("0")
+        field.press("Enter")
+    assert check_gate(values(live))["open"]["sum"] == pytest.approx(1.1931, abs=5e-5)
+    assert "1.1931" in sentence(live)
+
+
+def test_gate_stands_still_until_it_is_played_and_stops_at_the_recall(figure):
+    live = figure("gate", reduced_motion="no-preference")
+    slider(live, "token read last").press("Home")
+    live.page.wait_for_timeout(1000)
+    assert values(live)["step"] == 0
+    live.scroll_into_view_if_needed()
+    live.get_by_role("button", name="Play").click()
+    live.page.wait_for_function("() => JSON.parse(document.querySelector('.x-gate').dataset.values).step === 2")
+    assert live.locator(".x-sentence").get_attribute("aria-live") == "off"
+    live.get_by_role("button", name="Pause").click()
+    stopped = check_gate(values(live))["step"]
+    live.page.wait_for_timeout(1000)
+    assert values(live)["step"] == stopped
+    slider(live, "token read last").press("End")
+    slider(live, "token read last").press("ArrowLeft")
+    live.get_by_role("button", name="Play").click()
+    live.get_by_role("button", name="Play").wait_for()  # it has stopped by itself
+    assert values(live)["step"] == 16
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_gate_is_scrubbed(figure, phone):
+    live = figure("gate", **(PHONE if phone else {}))
+    slider(live, "token read last").press("End")
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    drag(live, handle, (-handle.bounding_box()["x"] + 60, 0), phone)
+    wait_for(live, lambda shown: check_gate(shown)["step"] < 8)
+
+
+def check_duality(shown):
+    """Compare what the figure shows with NumPy, and return it."""
+    drawn = noise(7 * shown["length"]).reshape(-1, 7)
+    B, C, x = drawn[:, : shown["states"]], drawn[:, 3 : 3 + shown["states"]], drawn[:, 6]
+    h, y = np.zeros(shown["states"]), []
+    M = np.zeros((shown["length"],) * 2)
+    for i in range(shown["length"]):
+        a = 0.0 if i == shown["reset"] > 0 else shown["decay"]
+        h = a * h + B[i] * x[i]
+        y.append(C[i] @ h)
+        for j in range(i + 1):
+            M[i, j] = shown["decay"] ** (i - j) * (C[i] @ B[j]) * (not j < shown["reset"] <= i)
+    assert np.array(shown["M"]) == pytest.approx(M, abs=TOLERANCE)
+    for name in ("y", "y_matrix", "y_chunked"):
+        assert np.array(shown[name]) == pytest.approx(np.array(y), abs=TOLERANCE)
+    for block in shown["blocks"]:
+        rows, columns = (slice(block[name]["start"], block[name]["end"]) for name in ("rows", "columns"))
+        entries = M[rows, columns]
+        rank = np.linalg.matrix_rank(entries, tol=1e-9 * np.abs(entries).max()) if entries.any() else 0
+        assert block["rank"] == rank <= shown["states"]
+    start = shown["row"] - shown["row"] % shown["chunk"]
+    assert shown["told"]["carried"] == pytest.approx(M[shown["row"], :start] @ x[:start], abs=TOLERANCE)
+    assert shown["told"]["inside"] == pytest.approx(y[shown["row"]] - shown["told"]["carried"], abs=TOLERANCE)
+    return shown
+
+
+def test_duality_moves_by_keyboard_and_agrees_with_numpy(figure):
+    live = figure("duality")
+    slider(live, "reset, a = 0 at").press("Home")
+    slider(live, "positions T").press("End")
+    said = set()
+    for key, chunk in [("Home", 1), ("ArrowRight", 2), ("PageUp", None), ("End", 16), ("ArrowLeft", 15)]:
+        slider(live, "chunk").press(key)
+        shown = check_duality(values(live))
+        assert chunk in (None, shown["chunk"])
+        count = -(-16 // shown["chunk"])
+        assert len(shown["chunks"]) == count
+        assert len(shown["blocks"]) == count * (count - 1) / 2
+        assert live.locator("rect.x-block-within").count() == count + 1  # and one in the key
+        said.add(sentence(live))
+    assert len(said) == 5
+    slider(live, "chunk").press("End")
+    assert "no state is handed on" in sentence(live)
+    for _ in range(12):
+        slider(live, "chunk").press("ArrowLeft")
+    for name, keys in [
+        ("states N", ["Home", "End", "ArrowLeft"]),
+        ("decay a", ["Home", "End", "ArrowLeft", "PageDown"]),
+        ("row i", ["Home", "ArrowRight", "End"]),
+        ("channels p", ["End", "Home"]),
+    ]:
+        for key in keys:
+            slider(live, name).press(key)
+            check_duality(values(live))
+    assert {block["rank"] for block in values(live)["blocks"]} == {2}
+    for _ in range(6):
+        slider(live, "reset, a = 0 at").press("ArrowRight")
+    shown = check_duality(values(live))
+    assert shown["reset"] == 6
+    assert {block["rank"] for block in shown["blocks"] if block["columns"]["end"] <= 6 <= block["rows"]["start"]} == {0}
+    slider(live, "positions T").press("Home")  # shorter than the reset, the row and the chunk allow
+    shown = check_duality(values(live))
+    assert (shown["length"], shown["reset"], shown["row"], shown["chunk"]) == (4, 3, 3, 4)
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_duality_row_is_dragged_by_its_end_and_chosen_by_a_touch(figure, phone):
+    live = figure("duality", **(PHONE if phone else {}))
+    slider(live, "row i").press("End")
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    last = values(live)["row"]
+    drag(live, handle, (0, -80), phone)
+    wait_for(live, lambda shown: check_duality(shown)["row"] < last)
+    dragged = values(live)["row"]
+    at = {"position": {"x": 80, "y": 60}}
+    picture = live.locator(".x-stage")
+    picture.tap(**at) if phone else picture.click(**at)
+    wait_for(live, lambda shown: check_duality(shown)["row"] < dragged)
+
+
+def check_cost(shown):
+    """Compare what the figure shows with the formulas, and return it."""
+    L, d, N, batch, E = (shown[key] for key in ("length", "width", "states", "batch", "expand"))
+    attention = {"training": 4 * L**2 * d + 8 * L * d**2, "decoding": 4 * L * d + 8 * d**2, "memory": 4 * L * d}
+    channel = {
+        "training": {
+            "recurrence": (5 * N - 1) * L,
+            "blelloch": 6 * N * (L - 1) + (3 * N - 1) * L,
+            "fft": 15 * L * np.log2(2 * L) + 6 * (L + 1),
+            "naive": L**2,
+        },
+        "decoding": {"recurrence": 5 * N - 1, "naive": 2 * L + 1},
+        "memory": {"state": 4 * N, "history": 4 * L},
+    }[shown["view"]]
+    costs = {name: batch * E * d * cost for name, cost in channel.items()}
+    costs["cache" if shown["view"] == "memory" else "attention"] = batch * attention[shown["view"]]
+    assert shown["cheapest"] == min(costs, key=costs.get)
+    if shown["view"] == "training":
+        costs["kernel"] = 3 * N * L * E * d
+    assert {curve["key"]: curve["cost"] for curve in shown["curves"]} == pytest.approx(costs, rel=TOLERANCE)
+    return shown
+
+
+def test_cost_moves_by_keyboard_and_by_exact_numbers_and_agrees_with_the_formulas(figure):
+    live = figure("cost")
+    said = set()
+    for view, curves in [("training", 6), ("decoding", 3), ("memory", 3)]:
+        live.get_by_role("radio", name=view).check()
+        assert live.locator(".x-curve").count() == curves
+        for name, keys in [
+            ("length L", ["Home", "ArrowRight", "PageUp", "End", "PageDown", "PageDown"]),
+            ("width d", ["Home", "End", "PageDown"]),
+            ("states N", ["Home", "End", "PageDown"]),
+            ("batch", ["End", "Home"]),
+        ]:
+            for key in keys:
+                slider(live, name).press(key)
+                shown = check_cost(values(live))
+                assert all(type(shown[key]) is int for key in ("length", "width", "states", "batch"))
+                said.add(sentence(live))
+        for name, expand in [("2d, as in Mamba", 2), ("d", 1)]:
+            live.get_by_role("radio", name=name, exact=True).check()
+            assert check_cost(values(live))["expand"] == expand
+    assert len(said) > 30
+    live.get_by_role("radio", name="2d, as in Mamba").check()
+    for name, value in [("states N", "16"), ("width d", "1024")]:
+        field = live.get_by_role("spinbutton", name=f"{name}, exact value")
+        field.fill(value)
+        field.press("Enter")
+    assert "E·N = 32 tokens" in sentence(live)
+    live.get_by_role("radio", name="training").check()
+    assert "below L = 125.6" in sentence(live)
+    assert "L = 2d = 2048" in sentence(live)
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_cost_is_dragged_along_the_lengths(figure, phone):
+    live = figure("cost", **(PHONE if phone else {}))
+    field = live.get_by_role("spinbutton", name="length L, exact value")
+    field.fill("10000")
+    field.press("Enter")
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    drag(live, handle, (-60, 0), phone)
+    wait_for(live, lambda shown: check_cost(shown)["length"] < 5000)
+
+
 def drag(live, handle, by, with_finger):
     box = handle.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -572,18 +833,21 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "landing": ("delta", 0.1),
         "scan": ("length", 5),
         "ring": ("r_min", 0.5),
+        "gate": ("hold", 64),
+        "duality": ("chunk", 3),
+        "cost": ("states", 64),
     }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value
     assert values(second)[key] == explorable.state()[key]
     second.get_by_role("slider").last.press("End")
     assert page.evaluate("[models[0].saved, models[1].saved > 0]") == [0, True]
-    if explorable.name == "scan":
+    if explorable.name in ("scan", "gate"):
         first.get_by_role("button", name="Play").click()
     page.evaluate("models.forEach((model) => model.cleanup())")
     assert page.evaluate("models.map((model) => model.listeners())") == [0, 0]
     assert page.locator(".x-live").count() == 0
-    if moving := {"landing": "sample", "scan": "step"}.get(explorable.name):
+    if moving := {"landing": "sample", "scan": "step", "gate": "step"}.get(explorable.name):
         before = page.evaluate("(key) => models[0].state[key]", moving)
         page.wait_for_timeout(1500)
         assert page.evaluate("(key) => models[0].state[key]", moving) == before

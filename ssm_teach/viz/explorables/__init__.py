@@ -5,15 +5,30 @@ The mathematics of an explorable is in ``<name>.math.mjs``, its picture in ``<na
 """
 
 from .base import Explorable, module_source
+from .cost import Cost
 from .discretization import Discretization
+from .duality import Duality
+from .gate import Gate
 from .landing import Landing
 from .ring import Ring
 from .scan import Scan
 from .wrap_around import WrapAround
 
-__all__ = ["Discretization", "Explorable", "Landing", "Ring", "Scan", "WrapAround", "every", "module_source"]
+__all__ = [
+    "Cost",
+    "Discretization",
+    "Duality",
+    "Explorable",
+    "Gate",
+    "Landing",
+    "Ring",
+    "Scan",
+    "WrapAround",
+    "every",
+    "module_source",
+]
 
 
 def every() -> list[Explorable]:
     """Return one of each explorable in its first state, for checks that walk over all of them."""
-    return [Discretization(), WrapAround(), Landing(), Scan(), Ring()]
+    return [Discretization(), WrapAround(), Landing(), Scan(), Ring(), Gate(), Duality(), Cost()]

@@ -1,0 +1,40 @@
+"""What the generated tasks share: symbols drawn by seed, targets that say at which positions an answer counts."""
+
+import numpy as np
+import torch
+
+from ssm_teach.errors import require
+
+from . import NOT_SCORED, Split, Task
+
+__all__ = ["most_frequent_symbol", "require_whole", "split"]
+
+NOISE, MARKER = 0, 1  # the first two symbols of a vocabulary; the others carry data
+
+
+def split(raw: np.ndarray, targets: np.ndarray) -> Split:
+    """Symbols (n, L) below 256 and targets (n, L) as a `Split`; both stay bytes until a batch is taken."""
+    return Split(torch.from_numpy(raw), torch.from_numpy(targets), encode=lambda symbols: symbols.long())
+
+
+def most_frequent_symbol(task: Task) -> dict:
+    """The baseline that counts and ignores order: always the data symbol that a sequence holds most often."""
+    raw, targets = task.test.raw.numpy(), task.test.targets.numpy()
+    counts = np.stack([(raw == symbol).sum(1) for symbol in range(MARKER + 1, task.vocab)], 1)
+    answer = MARKER + 1 + counts.argmax(1)
+    scored = targets != NOT_SCORED
+    return {
+        "kind": "the data symbol that the sequence holds most often",
+        "accuracy": float((targets == answer[:, None])[scored].mean()),
+        "train_examples": 0,
+    }
+
+
+def require_whole(task: str, low: dict[str, int], **given) -> None:
+    """Every given option is a whole number, at least what ``low`` says for it."""
+    for name, value in given.items():
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        require(
+            whole and value >= low[name],
+            f"tasks.load: {name} of {task} must be a whole number, at least {low[name]}; got {value!r}",
+        )
