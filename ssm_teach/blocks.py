@@ -198,7 +198,7 @@ class _ShiftedProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx, u, weight, bias):
         ctx.save_for_backward(u, weight)
-        y = bias.expand(u.shape[0], u.shape[1] - len(weight) + 1, -1).contiguous()
+        y = bias.repeat(u.shape[0], u.shape[1] - len(weight) + 1, 1)  # a copy even of one position: it is written to
         for j in range(len(weight)):
             y.addcmul_(_delayed(u, j, weight), weight[j])
         return y

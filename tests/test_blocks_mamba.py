@@ -57,6 +57,17 @@ def test_short_convolution_goes_on_from_its_last_inputs(sizes):
     assert torch.equal(recent, u[:, -3:])
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1)])
+def test_short_convolution_leaves_its_parameters_as_they_are(shape):
+    b, L = shape
+    conv = ShortConv(6, 4).double()
+    before = {name: parameter.detach().clone() for name, parameter in conv.named_parameters()}
+    with torch.no_grad():
+        conv(signal(L, b))
+    for name, parameter in conv.named_parameters():
+        assert torch.equal(parameter, before[name]), name
+
+
 def test_short_convolution_starts_like_torch_s():
     torch.manual_seed(0)
     conv, torch_s = ShortConv(5000, 4), torch.nn.Conv1d(5000, 5000, 4, groups=5000)
