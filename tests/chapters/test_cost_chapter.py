@@ -30,6 +30,7 @@ SPOILED = {
         "pairs = [terms[:2], *([t] for t in terms[2:])]",
     ),
     "channels-before-scans": ("np.ceil(c * sizes / p).sum()", "np.ceil(sizes / p).sum()"),
+    "scan-time-is-linear": ('row["numba"]["median_ms"]', 'row["numba"]["median_ms"] ** 2'),
     "product-intensity": ("self.work += 2 * out.numel() * arrays[-1].shape[-2]", "self.work += out.numel()"),
     "scan-bytes": ("small + s * 6 * b * L * d * N, small", "small + s * 5 * b * L * d * N, small"),
     "checkpoint-memory": ("if k % T == 0:", "if k % T == T - 1:"),
