@@ -67,7 +67,6 @@ def _run(kernel, u, tables, *tensors):
 # Arrays of a task: u, y, g (T, 16); tables and states (parts, N, 16), where a part is a real or an imaginary one.
 
 A_RE, A_IM, W_RE, W_IM, EXCESS_RE, EXCESS_IM = map(np.uint64, range(6))
-RE, IM = np.uint64(0), np.uint64(1)
 SUM_A_RE, SUM_A_IM, SUM_W_RE, SUM_W_IM = map(np.uint64, range(4))
 ZERO, ONE = np.float32(0), np.float32(1)
 DOWN = np.arange(R // 4)[::-1].astype(np.uint64)  # groups of four from the end; a loop that counts down is slower
@@ -324,6 +323,6 @@ def _backward(first, last, tables, D, u, kept, g, grad_u, sums, grad_D):
             total += part
             _add_products(u_block, g_block, into_D)
             _scatter(grad_u, now, channels, grad_block[:count])
-            u_block[:], g_block[:] = 0, 0  # the last chunk is the first, and may leave a rest
+            u_block[:], g_block[:] = 0, 0  # only the last chunk, which came first, may not fill them
         _scatter(sums, i * 4 * N, channels, total.reshape(4 * N, LANES))
         _scatter(grad_D, i, channels, into_D)
