@@ -279,6 +279,13 @@ def test_the_kernel_passes_gradcheck_once_and_twice(kind):
     assert torch.autograd.gradgradcheck(lambda a, w: vandermonde(a, w, 5), inputs)
 
 
+def test_gradients_of_complex_arguments_are_ordinary_tensors():
+    for function in (lambda a, w: vandermonde(a, w, 40), lambda a, w: diagonal_conv(signal(1, 40, 2), a, w)):
+        inputs = modes(2, 3)[:2]
+        for grad in torch.autograd.grad(function(*inputs).sum(), inputs):
+            torch.view_as_real(grad)  # refuses a lazy conjugate
+
+
 def test_weights_may_have_a_batch_that_the_modes_have_not():
     log_A_bar, weights, _ = modes(2, 3)
     batch = torch.stack([weights, 2 * weights, -weights]).detach()

@@ -41,10 +41,10 @@ class _Convolution(torch.autograd.Function):
         n = next_fast_len(u.shape[1] + K.shape[1] - 1, real=True)  # room for the tail
         K_hat, u_hat, y = torch.fft.rfft(K, n), [], torch.empty_like(u, memory_format=torch.contiguous_format)
         for channels in _blocks(u, n):
-            u_hat.append(_transform(u, channels, n))
-            y[..., channels] = _back(u_hat[-1] * K_hat[channels], u.shape[1], n).mT
-            if not any(ctx.needs_input_grad):
-                u_hat.clear()
+            block = _transform(u, channels, n)
+            y[..., channels] = _back(block * K_hat[channels], u.shape[1], n).mT
+            if any(ctx.needs_input_grad):
+                u_hat.append(block)
         ctx.save_for_backward(u, K, K_hat, *u_hat)
         ctx.n = n
         return y

@@ -5,7 +5,7 @@ no kernel, no transform, no transposed copy. Sixteen neighbouring channels are c
 states stay in the innermost cache. A task is one sequence and sixteen channels.
 
 Time is cut into chunks of T positions. The forward pass keeps the first state of every chunk, and the backward pass
-computes the others again.
+computes the others again. So beside y it keeps 2N/T numbers for every number of u.
 """
 
 import numpy as np
@@ -17,7 +17,8 @@ from ssm_teach.ops._numba import _compiled
 
 __all__ = ["T", "adjoint", "convolve"]
 
-T = 64  # positions of a chunk; the states of one chunk fill some 256 KiB at N = 32
+T = 128  # positions of a chunk; the states of one chunk fill half a MiB at N = 32
+R = 32  # positions after which the rounding of Ā is made up for
 
 
 def convolve(u, log_A_bar, weights, D):
@@ -41,14 +42,14 @@ def adjoint(u, log_A_bar, weights, D, kept, g):
 
 
 def _tables(log_A_bar, weights, D):
-    """Rows of (7, N, d), except D, (1, d): Ā, 2w and the excess, each as real and imaginary part.
+    """Ā, 2w and the excess, each as real and imaginary part, (6, N, d), and D, (1, d).
 
-    Ā is rounded, and its T-th power is off by T times as much. The excess is what is missing, to be added once a chunk:
-    otherwise a slow mode would be off by L times the rounding error.
+    Ā is rounded, and its R-th power is off by R times as much. The excess is what is missing, to be added after every
+    R positions: otherwise a slow mode would be off by its whole memory times the rounding error.
     """
     wide = log_A_bar.to(torch.complex128)
     rounded = torch.exp(wide).to(torch.complex64)
-    excess = torch.exp(wide * T) - rounded.to(torch.complex128) ** T
+    excess = torch.exp(wide * R) - rounded.to(torch.complex128) ** R
     parts = [part.T for value in (rounded, 2 * weights, excess) for part in (value.real, _imag(value))]
     return torch.stack([part.float() for part in parts]), D[None]
 
@@ -66,10 +67,9 @@ def _run(kernel, u, tables, *tensors):
 # Arrays of a task: u, y, g (T, 16); tables and states (parts, N, 16), where a part is a real or an imaginary one.
 
 A_RE, A_IM, W_RE, W_IM, EXCESS_RE, EXCESS_IM = map(np.uint64, range(6))
-RE, IM = np.uint64(0), np.uint64(1)
 SUM_A_RE, SUM_A_IM, SUM_W_RE, SUM_W_IM = map(np.uint64, range(4))
 ZERO, ONE = np.float32(0), np.float32(1)
-DOWN = np.arange(T // 4)[::-1].astype(np.uint64)  # groups of four from the end; a loop that counts down is slower
+DOWN = np.arange(R // 4)[::-1].astype(np.uint64)  # groups of four from the end; a loop that counts down is slower
 
 
 @_compiled
@@ -84,7 +84,7 @@ def _step(a_re, a_im, x_re, x_im, u):
 
 @_compiled
 def _advance(count, tables, D, u, x, y):
-    """y of one chunk, and the state after it in place of that before it."""
+    """y of up to R positions, and the state after them in place of that before them."""
     N, lanes = np.uint64(x.shape[1]), np.uint64(LANES)
     part = N * lanes
     for k in range(np.uint64(0), np.uint64(count), np.uint64(4)):
@@ -114,7 +114,7 @@ def _advance(count, tables, D, u, x, y):
 
 @_compiled
 def _recall(count, tables, u, g, states, sums):
-    """states[k + 1] for the positions k of a chunk, from states[0], and Σ_k g_k conj(x_k) added to the sums."""
+    """states[k + 1] for up to R positions k, from states[0], and Σ_k g_k conj(x_k) added to the sums."""
     N, lanes = np.uint64(states.shape[2]), np.uint64(LANES)
     part = N * lanes
     both = part + part
@@ -158,7 +158,7 @@ def _back(a_re, a_im, w_re, w_im, re, im, g, x_re, x_im, sum_re, sum_im):
 
 @_compiled
 def _retreat(count, down, tables, D, g, states, carry, sums, grad_u):
-    """∂u of a chunk; Σ_k λ_k conj(x_{k−1}) added to the sums; carry, the gradient of the state, goes to the start.
+    """∂u of up to R positions, and Σ_k λ_k conj(x_{k−1}) added to the sums; carry, ∂x after them, becomes that before.
 
     λ_k is the whole gradient of x_k, ∂u_k = Re Σ_n λ_k, and conj(Ā) λ_k is carried on.
     """
@@ -203,7 +203,7 @@ def _retreat(count, down, tables, D, g, states, carry, sums, grad_u):
 
 @_compiled
 def _add_excess(tables, start, end, sign):
-    """end += excess · start, or its conjugate · start with sign = −1: what a rounded Ā missed over a chunk."""
+    """end += excess · start, or its conjugate · start with sign = −1: what a rounded Ā missed in R positions."""
     N, lanes = np.uint64(start.shape[1]), np.uint64(LANES)
     part = N * lanes
     for n in range(N):
@@ -286,9 +286,10 @@ def _forward(first, last, tables, D, u, y, kept):
             _scatter(kept, (i * kept.shape[1] + chunk) * 2 * N, channels, x.reshape(2 * N, LANES))
             u_block[count:] = 0
             _gather(u_block[:count], u, now, channels)
-            start[:] = x
-            _advance(count, table, D_block, u_block, x, y_block)
-            _add_excess(table, start, x, ONE)
+            for k in range(0, count, R):
+                start[:] = x
+                _advance(min(R, count - k), table, D_block, u_block[k:], x, y_block[k:])
+                _add_excess(table, start, x, ONE)
             _scatter(y, now, channels, y_block[:count])
 
 
@@ -311,13 +312,17 @@ def _backward(first, last, tables, D, u, kept, g, grad_u, sums, grad_D):
             _gather(u_block[:count], u, now, channels)
             _gather(g_block[:count], g, now, channels)
             _gather(states[0].reshape(2 * N, LANES), kept, (i * kept.shape[1] + chunk) * 2 * N, channels)
-            part[:], end[:] = 0, carry  # terms of one chunk are added up before they join the total
-            _recall(count, table, u_block, g_block, states, part)
-            _retreat(count, DOWN, table, D_block, g_block, states, carry, part, grad_block)
-            _add_excess(table, end, carry, -ONE)
+            part[:] = 0  # terms of one chunk are added up before they join the total
+            for k in range(0, count, R):
+                _recall(min(R, count - k), table, u_block[k:], g_block[k:], states[k:], part)
+                _add_excess(table, states[k], states[min(k + R, T)], ONE)
+            for k in range((count - 1) // R * R, -1, -R):
+                end[:] = carry
+                _retreat(min(R, count - k), DOWN, table, D_block, g_block[k:], states[k:], carry, part, grad_block[k:])
+                _add_excess(table, end, carry, -ONE)
             total += part
             _add_products(u_block, g_block, into_D)
             _scatter(grad_u, now, channels, grad_block[:count])
-            u_block[:], g_block[:] = 0, 0  # the last chunk is the first, and may leave a rest
+            u_block[:], g_block[:] = 0, 0  # only the last chunk, which came first, may not fill them
         _scatter(sums, i * 4 * N, channels, total.reshape(4 * N, LANES))
         _scatter(grad_D, i, channels, into_D)

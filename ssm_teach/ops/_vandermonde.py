@@ -54,7 +54,7 @@ def readout(weights, states):
     """
     if not states.is_complex():
         return weights[..., None, :] * states
-    return real_pairs((2 * weights.conj()[..., None, :] * states.conj()).resolve_conj())
+    return real_pairs((2 * weights[..., None, :] * states).conj_physical())  # a lazy conj would mark gradients too
 
 
 def real_pairs(states):
