@@ -74,7 +74,7 @@ const matrixMarkup = ({ matrix: frame, narrow }, values) => {
   const { chunks, blocks, length, row } = values;
   const every = Array.from({ length }, (_, k) => k).filter((k) => frame.xScale >= 17 || k % 2 === 0);
   return (
-    label(0, 15, narrow ? "M = L ∘ (CBᵀ)" : "M = L ∘ (CBᵀ), in chunks", "x-title") +
+    label(0, 15, narrow ? "M = Γ ∘ (CBᵀ)" : "M = Γ ∘ (CBᵀ), in chunks", "x-title") +
     blocks.map(({ rows, columns }) => blockBox(frame, rows, columns, "x-block-through")).join("") +
     chunks.map((chunk) => blockBox(frame, chunk, chunk, "x-block-within")).join("") +
     entries(frame, values).join("") +

@@ -10,7 +10,7 @@ __all__ = ["Duality"]
 
 
 class Duality(Explorable):
-    """The matrix M = L ∘ (C Bᵀ) of a small SSD, L_ij = a_i ⋯ a_{j+1}, cut into chunks; every number is a fixed one.
+    """The matrix M = Γ ∘ (C Bᵀ) of a small SSD, Γ_ij = a_i ⋯ a_{j+1}, cut into chunks; every number is a fixed one.
 
     Blocks on the diagonal are computed as masked attention, blocks below it through the state, so that their rank is at
     most N. One row is told in full: what of y_i comes from its own chunk, and what from the state handed to it.
