@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.harness import compare
+from benchmarks.harness import compare, pin
 from benchmarks.selective import _slope
 from benchmarks.streaming import CachedAttention
 from ssm_teach.blocks import MambaBlock, SimpleBlock
@@ -33,7 +33,7 @@ def s4d_convolution() -> dict[str, dict]:
     """y = K ∗ u and the gradients of u, log Ā and w: four ways, and the plain one that most public code takes."""
     rows = {}
     for threads, clock in CLOCKS.items():
-        torch.set_num_threads(min(threads, os.cpu_count()))
+        pin(min(threads, os.cpu_count()))
         for shape in ((8, 1024, 128, 16), (16, 1024, 128, 32), (4, 4096, 128, 32), (1, 16384, 64, 32)):
             u, log_A_bar, weights, g = _modes(*shape)
 
@@ -117,7 +117,7 @@ def training_steps() -> dict[str, dict]:
     """Forward, backward and AdamW of four blocks; the results are ∂x of the first step, through everything."""
     rows = {}
     for threads, clock in CLOCKS.items():
-        torch.set_num_threads(min(threads, os.cpu_count()))
+        pin(min(threads, os.cpu_count()))
         for L, b in ((1024, 16), (4096, 4)):
             torch.manual_seed(0)
             ours = nn.Sequential(*(SimpleBlock(S4D(128, 32), 128) for _ in range(4)))
@@ -189,7 +189,7 @@ def against_attention() -> dict[str, dict]:
     """
     rows = {}
     for threads, clock in CLOCKS.items():
-        torch.set_num_threads(min(threads, os.cpu_count()))
+        pin(min(threads, os.cpu_count()))
         torch.manual_seed(0)
         layers = {"s6": S6(64, 16), "attention": CachedAttention(64, heads=2, room=64)}
         for name, layer in layers.items():

@@ -218,6 +218,7 @@ def _(u, log_A_bar, weights, D, kept, g):
 def _remember(ctx, inputs, output):
     ctx.save_for_backward(*inputs, output[1])
     ctx.mark_non_differentiable(output[1])
+    ctx.set_materialize_grads(False)  # else the gradient of the kept states is made, and filled with zeros
 
 
 def _backward(ctx, g, _):

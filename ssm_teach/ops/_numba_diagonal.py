@@ -35,7 +35,9 @@ def adjoint(u, log_A_bar, weights, D, kept, g):
     N = log_A_bar.shape[1]
     grad_u, sums, grad_D = torch.empty(b, L, d), torch.empty(b, 4, N, d), torch.empty(b, 1, d)
     _run(_backward, u, _tables(log_A_bar, weights, D), u, kept, g, grad_u, sums, grad_D)
-    into_A_bar, into_w = (torch.complex(*pair).T for pair in sums.sum(0).unflatten(0, (2, 2)))
+    # By NumPy: torch's threads would go on to wait for more work, on the very cores that ours need next.
+    sums = torch.from_numpy(sums.numpy().sum(0))
+    into_A_bar, into_w = (torch.complex(*pair).T for pair in sums.unflatten(0, (2, 2)))
     grad_log = torch.exp(log_A_bar).conj() * into_A_bar
     into_w = 2 * (into_w if weights.is_complex() else into_w.real)
     return grad_u, grad_log.contiguous(), into_w.contiguous(), grad_D.sum((0, 1))

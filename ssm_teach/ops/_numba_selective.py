@@ -52,7 +52,8 @@ def adjoint(u, delta, A, B, C, D, z, kept, g, g_state, zoh):
     grads = (grad_u, grad_delta, grad_A, grad_B, grad_C, grad_D, grad_z, grad_initial)
     inputs = _inputs(u, delta, A, B, C, D, z)
     _run(_adjoint, b, A, zoh, *inputs, *map(_array, (kept, g.reshape(b, L, G * c), g_state, *grads)))
-    return grad_u, grad_delta, grad_A.sum(0), grad_B.sum(1), grad_C.sum(1), grad_D.sum(0), grad_z, grad_initial
+    grad_A, grad_D = _sum(grad_A, 0), _sum(grad_D, 0)
+    return grad_u, grad_delta, grad_A, _sum(grad_B, 1), _sum(grad_C, 1), grad_D, grad_z, grad_initial
 
 
 def _inputs(u, delta, A, B, C, D, z):
@@ -69,6 +70,11 @@ def _numbers(tensor):
 
 def _array(tensor):
     return _numbers(tensor.contiguous())
+
+
+def _sum(tensor, axis):
+    """By NumPy, not torch, for the reason that `computes` gives."""
+    return torch.from_numpy(_numbers(tensor).sum(axis))
 
 
 def _width(b, A):

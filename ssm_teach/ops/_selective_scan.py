@@ -204,10 +204,13 @@ def _remember(ctx, inputs, output):
     *tensors, ctx.zoh = inputs
     ctx.save_for_backward(*tensors, output[2])
     ctx.mark_non_differentiable(output[2])
+    ctx.set_materialize_grads(False)  # else the gradient of the kept states is made, and filled with zeros
 
 
 def _backward(ctx, g, g_state, _):
     *tensors, initial_state, kept = ctx.saved_tensors
+    g = torch.zeros_like(tensors[0]) if g is None else g
+    g_state = torch.zeros_like(initial_state) if g_state is None else g_state
     if torch.is_grad_enabled():  # a second derivative is wanted
         grads = _adjoint_of_the_loop((*tensors, initial_state), g, g_state, ctx.zoh)
     else:
