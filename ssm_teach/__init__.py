@@ -5,7 +5,14 @@ u input, x state, y output; A, B, C, D and their discrete Ā, B̄; Δ (``dt``) s
 L length, b batch. Tensors are (b, L, d), states (b, d, N), and x_k = Ā x_{k−1} + B̄ u_k with x_{−1} = 0.
 """
 
+import os
 from importlib import import_module
+
+# PyTorch's threads (GNU OpenMP, on Linux) keep their cores busy for milliseconds while they wait for more work, and the
+# compiled scans want the same cores. Ten thousand turns are long enough to catch the next of many small operations. It
+# can only be said before PyTorch is loaded, and whoever has said how threads shall wait keeps his word.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 _HOME = {
     "LAYERS": "layers",

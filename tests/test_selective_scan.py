@@ -515,3 +515,17 @@ def test_a_backend_that_is_unknown(use):
     use("nubma")
     with pytest.raises(UserError, match=r"selective_scan: unknown SSM_TEACH_BACKEND 'nubma'; .* \(did you mean numba"):
         selective_scan(U, U, A, W, W)
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"), [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)]
+)
+def test_threads_of_pytorch_wait_briefly_unless_somebody_said_otherwise(told, wanted):
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    }
+    look = "import ssm_teach, os, sys; assert 'torch' not in sys.modules; print(os.environ.get('GOMP_SPINCOUNT'))"
+    done = subprocess.run(
+        [sys.executable, "-c", look], env=environment | told, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(wanted)
