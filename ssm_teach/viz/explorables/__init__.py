@@ -10,6 +10,7 @@ from .discretization import Discretization
 from .duality import Duality
 from .gate import Gate
 from .landing import Landing
+from .poles import Poles
 from .ring import Ring
 from .scan import Scan
 from .wrap_around import WrapAround
@@ -21,6 +22,7 @@ __all__ = [
     "Explorable",
     "Gate",
     "Landing",
+    "Poles",
     "Ring",
     "Scan",
     "WrapAround",
@@ -31,4 +33,4 @@ __all__ = [
 
 def every() -> list[Explorable]:
     """Return one of each explorable in its first state, for checks that walk over all of them."""
-    return [Discretization(), WrapAround(), Landing(), Scan(), Ring(), Gate(), Duality(), Cost()]
+    return [Discretization(), WrapAround(), Landing(), Scan(), Ring(), Gate(), Duality(), Cost(), Poles()]
