@@ -17,7 +17,6 @@ from ssm_teach import scan
 from ssm_teach.discretize import discretize, gbt
 from ssm_teach.errors import UserError
 from ssm_teach.layers.s4d import initial_A
-from ssm_teach.layers.s5 import legs_normal_part
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import (
     Cost,
@@ -403,7 +402,7 @@ def ring_modes(state):
         inner, outer = sorted((state["r_min"], state["r_max"]))
         return -0.5 * np.log(inner**2 + (outer**2 - inner**2) * even), np.pi * state["max_phase"] * golden
     dt = state["delta"] * 10 ** (state["spread"] * (golden - 0.5))
-    block = legs_normal_part(64 // state["blocks"])[0]
+    block = initial_A("legs", 32 // state["blocks"])
     a = initial_A("lin", 32) if state["spectrum"] == "lin" else np.tile(block, state["blocks"])
     return -a.real * dt, a.imag * dt
 
