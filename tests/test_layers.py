@@ -20,6 +20,9 @@ CASES = {
         {"init": init, "method": method, "dt_min": 0.02, "dt_max": 2.0}
         for init, method in itertools.product(("lin", "inv", "legs", "real"), ("zoh", "bilinear"))
     ],
+    "lssl": [{"dt_min": 0.02, "dt_max": 0.5}],
+    "s4": [{"dt_min": 0.02, "dt_max": 2.0}],
+    "dss": [{"form": form, "length": 20, "dt_min": 0.02, "dt_max": 2.0} for form in ("exp", "softmax")],
     "s5": [{"method": method, "dt_min": 0.02, "dt_max": 2.0} for method in ("zoh", "bilinear")],
     "lru": [{}, {"r_min": 0.0, "r_max": 1.0, "max_phase": 0.3}],
     "s6": [{"method": method, "dt_min": 0.02, "dt_max": 2.0} for method in ("simplified", "zoh")],
