@@ -17,6 +17,7 @@ from ssm_teach import scan
 from ssm_teach.discretize import discretize, gbt
 from ssm_teach.errors import UserError
 from ssm_teach.layers.s4d import initial_A
+from ssm_teach.lti import StateSpace
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import (
     Cost,
@@ -24,6 +25,7 @@ from ssm_teach.viz.explorables import (
     Duality,
     Gate,
     Landing,
+    Poles,
     Ring,
     Scan,
     WrapAround,
@@ -876,6 +878,87 @@ def test_join_puts_each_file_once_and_before_its_importers(tmp_path):
     assert code == ["const low = 1;", "const mid = low + 1;", render.strip(), last]
 
 
+# Poles
+
+
+def poles_states():
+    draw = np.random.default_rng(2).uniform
+    drawn = [
+        {
+            "kind": ["pair", "real"][k % 2],
+            "re": float(draw(-4, 0.5)),
+            "im": float(draw(0, 6)),
+            "first": float(draw(-4, 0.5)),
+            "second": float(draw(-4, 0.5)),
+            "with_zero": k % 3 == 0,
+            "zero": float(draw(-4, 2)),
+            "input": ["kick", "push", "sine"][k % 3],
+            "omega": float(10 ** draw(-1, 1.4)),
+            "step": int(draw(0, 101)),
+        }
+        for k in range(40)
+    ]
+    ends = [{"re": 0.0, "im": 0.0}, {"re": 0.0, "im": 3.0}, {"kind": "real", "first": -1.0, "second": -1.0}]
+    ends += [{"kind": "real", "first": 0.0, "second": -4.0}, {"re": -4.0, "im": 0.0, "with_zero": True, "zero": 0.0}]
+    return drawn + [{**Poles().state(), **end} for end in ends]
+
+
+def mass_on_a_spring(state):
+    """The system that a state means, from its poles by way of their polynomial."""
+    pair = [state["re"] + 1j * state["im"], state["re"] - 1j * state["im"]]
+    _, c, k = np.poly(pair if state["kind"] == "pair" else [state["first"], state["second"]]).real
+    return StateSpace([[0, 1], [-k, -c]], [0, 1], [-state["zero"], 1] if state["with_zero"] else [1, 0])
+
+
+def driven(state):
+    k = np.arange(101)
+    return {"kick": 10.0 * (k == 0), "push": np.ones(101), "sine": np.sin(0.1 * state["omega"] * k)}[state["input"]]
+
+
+@pytest.mark.node
+@needs_node
+def test_poles_shows_the_responses_of_the_system_with_these_poles(tmp_path):
+    states = poles_states()
+    shown = node(tmp_path, "poles.math.mjs", "(state) => ({ ...m.valuesOf(state), omegas: m.OMEGAS })", states)
+    for state, values in zip(states, shown, strict=True):
+        system, t = mass_on_a_spring(state), np.array(values["times"])
+        np.testing.assert_allclose(np.poly(values["poles"]), [1, -system.A[1, 1], -system.A[1, 0]], atol=1e-12)
+        for name, expected in [("impulse", system.impulse_response(t)), ("push", system.step_response(t))]:
+            np.testing.assert_allclose(values[name], expected, atol=1e-10 * np.abs(expected).max())
+        discrete = system.discretize(0.1)
+        assert_close(values["A_bar"], discrete.A)
+        assert_close(values["B_bar"], discrete.B[:, 0])
+        y = discrete.recurrence(driven(state))
+        np.testing.assert_allclose(values["outputs"], y, atol=1e-10 * np.abs(y).max())
+        if max(values["poles"], key=lambda pole: pole.real).real != 0:
+            H = system.frequency_response(np.array([state["omega"], *values["omegas"]]))
+            np.testing.assert_allclose([values["gain"], *values["gains"]], abs(H), rtol=1e-10)
+            assert np.exp(1j * values["phase"]) == pytest.approx(H[0] / abs(H[0]), abs=1e-9)
+
+
+@pytest.mark.node
+@needs_node
+def test_poles_finds_the_loudest_frequency_and_the_weights_of_real_poles(tmp_path):
+    states = poles_states()
+    shown = node(tmp_path, "poles.math.mjs", "(state) => m.valuesOf(state)", states)
+    assert {values["verdict"] for values in shown} == {"stable", "on the edge", "unstable"}
+    for state, values in zip(states, shown, strict=True):
+        system = mass_on_a_spring(state)
+        stable = max(pole.real for pole in values["poles"]) < 0
+        assert (values["verdict"] == "stable") == stable == (values["peak"] is not None)
+        if stable:
+            assert values["peak"] == pytest.approx(system.h_infinity_norm()[0], rel=1e-8)
+            assert values["settles"] == pytest.approx(system.transfer_function(0).real, abs=1e-12)
+            slowest = max(pole.real for pole in values["poles"])
+            assert np.exp(slowest * values["half_life"]) == pytest.approx(0.5)
+        assert (values["weights"] is None) == (state["kind"] == "pair" or state["first"] == state["second"])
+        if values["weights"]:
+            t = np.linspace(0, 3, 7)
+            modes = np.exp(np.outer(t, [state["first"], state["second"]]))
+            expected = system.impulse_response(t)
+            np.testing.assert_allclose(modes @ values["weights"], expected, atol=1e-9 * np.abs(values["weights"]).max())
+
+
 # The two hosts
 
 
@@ -964,6 +1047,10 @@ def test_live_explorable_can_be_set_from_python():
         (lambda: Duality(length=17), "Duality: length must lie in 4 to 16; got 17"),
         (lambda: Duality(length=8, chunk=9), "Duality: chunk must lie in 1 to 8; got 9"),
         (lambda: Duality(length=8, reset=8), "Duality: reset must lie in 0 to 7; got 8"),
+        (lambda: Poles(pole=1), "Poles: pole's real part must lie in -4 to 0.5; got 1.0"),
+        (lambda: Poles(real_poles=(-1, -5)), "the second real pole must lie in -4 to 0.5; got -5"),
+        (lambda: Poles(zero=3), "zero must lie in -4 to 2; got 3"),
+        (lambda: Poles(input="step"), "unknown input 'step'; choose one of kick, push, sine"),
         (lambda: Cost(states=0), "Cost: states must lie in 1 to 256; got 0"),
         (lambda: Cost(view="decode"), r"unknown view 'decode'; .* \(did you mean decoding\?\)"),
         (lambda: Cost(expand=3), "Cost: expand must be 1 or 2; got 3"),

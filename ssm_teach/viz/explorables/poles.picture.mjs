@@ -147,7 +147,7 @@ const runPanel = (layout, state, { outputs, inputs, states, gain, verdict }) => 
     frameBox(input) +
     label(input.left, input.top - 9, `Input u: ${inputWords[state.input]}`, "x-title") +
     corner(input, `u = ${number(inputs[step])}`) +
-    clipped(run, zeroLine(run) + levels.join("") + past + dots(run, outputs, step + 1, STEPS + 1, "x-unused") + dots(run, outputs, 0, step + 1, "x-of-state")) +
+    clipped(run, zeroLine(run) + levels.join("") + past + dots(run, outputs, step + 1, STEPS + 1, "x-of-later") + dots(run, outputs, 0, step + 1, "x-of-state")) +
     circle(now, run.y(outputs[step]), 4.5, "x-of-state") +
     frameBox(run) +
     yTicks(run, ticks(...run.yDomain, 3)) +
@@ -166,9 +166,9 @@ const polesTold = ({ kind }, { poles }) =>
     : `Poles at ${number(poles[0].re)} and ${number(poles[1].re)}`;
 
 const fateTold = ({ kind, im }, { verdict, half_life }) => {
-  const ringing = kind === "pair" && im > 0 ? `rings at ${number(im)} rad/s and ` : "";
-  if (verdict === "stable") return `stable: what is stored ${ringing}falls to half in ${number(half_life)} s, in the end.`;
-  return verdict === "unstable" ? `unstable: what is stored ${ringing}grows.` : `on the edge: what is stored ${ringing}does not decay.`;
+  const ringing = kind === "pair" && im > 0 ? ` rings at ${number(im)} rad/s and` : "";
+  if (verdict === "stable") return `stable: what is stored${ringing} in the end falls by half every ${number(half_life)} s.`;
+  return verdict === "unstable" ? `unstable: what is stored${ringing} grows.` : `on the edge: what is stored${ringing} does not decay.`;
 };
 
 const weightsTold = ({ kind, first, second }, { weights }) => {
