@@ -9,6 +9,7 @@ import pytest
 from ssm_teach import scan
 from ssm_teach.discretize import discretize
 from ssm_teach.layers.s4d import initial_A
+from ssm_teach.lti import StateSpace
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import module_source
 
@@ -23,6 +24,7 @@ PAGES = {
     "gate": "book/15-selectivity.html",
     "duality": "book/16-duality.html",
     "cost": "book/18-cost.html",
+    "poles": "book/03-signals.html",
 }
 TOLERANCE = 1e-9
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -747,6 +749,81 @@ def test_cost_is_dragged_along_the_lengths(figure, phone):
     wait_for(live, lambda shown: check_cost(shown)["length"] < 5000)
 
 
+def check_poles(shown):
+    """Compare what the figure shows with the readings of StateSpace, and return it."""
+    pair = [shown["re"] + 1j * shown["im"], shown["re"] - 1j * shown["im"]]
+    poles = pair if shown["kind"] == "pair" else [shown["first"], shown["second"]]
+    _, c, k = np.poly(poles).real
+    system = StateSpace([[0, 1], [-k, -c]], [0, 1], [-shown["zero"], 1] if shown["with_zero"] else [1, 0])
+    seconds, steps = np.arange(0, 10.5, 1), np.arange(101)
+    assert np.array(shown["impulse"]) == pytest.approx(system.impulse_response(seconds), rel=1e-8, abs=TOLERANCE)
+    assert np.array(shown["push"]) == pytest.approx(system.step_response(seconds), rel=1e-8, abs=TOLERANCE)
+    u = {"kick": 10.0 * (steps == 0), "push": np.ones(101), "sine": np.sin(0.1 * shown["omega"] * steps)}
+    y = system.discretize(0.1).recurrence(u[shown["input"]])
+    assert np.array(shown["outputs"]) == pytest.approx(y[::10], rel=1e-8, abs=TOLERANCE)
+    assert shown["y"] == pytest.approx(y[shown["step"]], rel=1e-8, abs=TOLERANCE)
+    assert (shown["verdict"] == "stable") == (max(np.real(poles)) < 0)
+    if shown["verdict"] == "stable":
+        assert shown["gain"] == pytest.approx(abs(system.frequency_response(shown["omega"])), rel=1e-8)
+        assert shown["peak"] == pytest.approx(system.h_infinity_norm()[0], rel=1e-7)
+    return shown
+
+
+def test_poles_moves_by_keyboard_and_agrees_with_python(figure):
+    live = figure("poles")
+    said = set()
+    for poles, names in [
+        ("a conjugate pair", ["real part of the poles", "imaginary part"]),
+        ("two real ones", ["first pole", "second pole"]),
+    ]:
+        live.get_by_role("radio", name=poles).check()
+        for output in ("with a zero", "the position"):
+            live.get_by_role("radio", name=output).check()
+            for name in [*names, *(["the zero"] if output == "with a zero" else [])]:
+                for key in ("End", "PageDown", "PageDown", "ArrowLeft"):
+                    slider(live, name).press(key)
+                    check_poles(values(live))
+                    said.add(sentence(live))
+    assert len(said) >= 20
+    for name in ("kick", "push", "sine"):
+        live.get_by_role("radio", name=name, exact=True).check()
+        for key in ("Home", "ArrowRight", "End"):
+            slider(live, "step of the recurrence").press(key)
+            check_poles(values(live))
+    slider(live, "frequency of the sine ω").press("PageDown")
+    check_poles(values(live))
+    assert slider(live, "real part of the poles").is_hidden()
+    live.get_by_role("button", name="Back").click()
+    assert check_poles(values(live))["step"] == 99
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_poles_are_dragged_in_the_plane_and_the_sine_along_its_axis(figure, phone):
+    live = figure("poles", **(PHONE if phone else {}))
+    live.get_by_role("radio", name="a conjugate pair").check()
+    live.get_by_role("radio", name="the position").check()
+    pole, other, zero, tone, now = live.locator(".x-handle").all()
+    assert (other.is_visible(), zero.is_visible()) == (False, False)
+    pole.scroll_into_view_if_needed()
+    before = check_poles(values(live))
+    drag(live, pole, (-30, 24), phone)
+    wait_for(live, lambda shown: check_poles(shown)["re"] < before["re"] - 0.2 and shown["im"] < before["im"] - 0.2)
+    tone.scroll_into_view_if_needed()
+    drag(live, tone, (20, 0), phone)
+    wait_for(live, lambda shown: check_poles(shown)["omega"] > before["omega"])
+    now.scroll_into_view_if_needed()
+    drag(live, now, (60, 0), phone)
+    wait_for(live, lambda shown: check_poles(shown)["step"] > before["step"])
+    live.get_by_role("radio", name="two real ones").check()
+    live.get_by_role("radio", name="with a zero").check()
+    before = check_poles(values(live))
+    zero.scroll_into_view_if_needed()
+    drag(live, zero, (40, 0), phone)
+    wait_for(live, lambda shown: check_poles(shown)["zero"] > before["zero"])
+    drag(live, other, (-20, 0), phone)
+    wait_for(live, lambda shown: check_poles(shown)["second"] < before["second"])
+
+
 def drag(live, handle, by, with_finger):
     box = handle.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -836,18 +913,19 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "gate": ("hold", 64),
         "duality": ("chunk", 3),
         "cost": ("states", 64),
+        "poles": ("re", -1.0),
     }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value
     assert values(second)[key] == explorable.state()[key]
     second.get_by_role("slider").last.press("End")
     assert page.evaluate("[models[0].saved, models[1].saved > 0]") == [0, True]
-    if explorable.name in ("scan", "gate"):
+    if explorable.name in ("scan", "gate", "poles"):
         first.get_by_role("button", name="Play").click()
     page.evaluate("models.forEach((model) => model.cleanup())")
     assert page.evaluate("models.map((model) => model.listeners())") == [0, 0]
     assert page.locator(".x-live").count() == 0
-    if moving := {"landing": "sample", "scan": "step", "gate": "step"}.get(explorable.name):
+    if moving := {"landing": "sample", "scan": "step", "gate": "step", "poles": "step"}.get(explorable.name):
         before = page.evaluate("(key) => models[0].state[key]", moving)
         page.wait_for_timeout(1500)
         assert page.evaluate("(key) => models[0].state[key]", moving) == before
