@@ -25,6 +25,7 @@ from ssm_teach.viz.explorables import (
     Duality,
     Gate,
     Landing,
+    Modes,
     Poles,
     Ring,
     Scan,
@@ -793,6 +794,78 @@ def test_cost_crosses_over_where_theory_does(tmp_path):
     assert {curve["key"]: curve["cost"] for curve in memory["curves"]}["state"] == 131072
 
 
+# Modes
+
+
+def modes_states():
+    """States of Modes from all over its controls."""
+    rng = np.random.default_rng(10)
+    return [
+        {
+            "init": init,
+            "method": method,
+            "readout": str(rng.choice(["equal", "mixed"])),
+            "delta": float(10 ** rng.uniform(-3, 0)),
+            "count": count,
+            "mode": int(rng.integers(0, count)),
+        }
+        for init, method in itertools.product(("lin", "inv", "legs", "real"), ("zoh", "bilinear"))
+        for count in (1, int(rng.integers(2, 32)), 32)
+    ]
+
+
+def modes_system(state):
+    """Eigenvalues, readout and the discrete system that a state means, from ssm_teach."""
+    A = initial_A(state["init"], state["count"])
+    seed, C = 12345, []
+    for _ in range(2 * state["count"]):
+        seed = (75 * seed + 74) % 65537
+        C.append(2 * seed / 65537 - 1)
+    C = np.array(C).reshape(-1, 2)
+    C = np.ones(len(A)) if state["readout"] == "equal" else C[:, 0] if state["init"] == "real" else C @ [1, 1j]
+    A_bar, B_bar = discretize(A, np.ones(len(A)), state["delta"], state["method"])
+    return A, C, A_bar, C * B_bar
+
+
+@pytest.mark.node
+@needs_node
+def test_modes_have_the_spectrum_kernel_and_gain_of_ssm_teach(tmp_path):
+    states = modes_states()
+    shown = node(tmp_path, "modes.math.mjs", "(state) => m.valuesOf(state)", states)
+    for state, values in zip(states, shown, strict=True):
+        A, C, A_bar, w = modes_system(state)
+        assert_close(np.array(values["A"], complex), A, scale=np.abs(A).max())
+        assert np.array(values["A_bar"], complex) == pytest.approx(A_bar, abs=1e-9)
+        kappa = 1 if state["init"] == "real" else 2
+        echoes = kappa * (w[:, None] * A_bar[:, None] ** np.arange(200)).real
+        largest = np.abs(echoes).sum(0).max()
+        assert np.array(values["kernel"]) == pytest.approx(echoes.sum(0), abs=1e-9 * largest)
+        assert np.array(values["share"]) == pytest.approx(echoes[state["mode"]], abs=1e-9 * largest)
+        twins = [np.concatenate([v, v.conj()]) if kappa == 2 else v for v in (A, C, A_bar, w)]
+        for curve, gain in (
+            ("ideal", lambda omega, t=twins: abs((t[1] / (1j * omega - t[0])).sum())),
+            (
+                "sampled",
+                lambda omega, t=twins, s=state: abs((t[3] / (1 - t[2] * np.exp(-1j * omega * s["delta"]))).sum()),
+            ),
+        ):
+            for omega, drawn in values[curve][::37]:
+                assert drawn == pytest.approx(gain(omega), rel=1e-6, abs=1e-9 * np.abs(C).sum())
+        phase = abs(np.angle(A_bar[state["mode"]]))
+        assert values["lands"] == pytest.approx(phase / state["delta"], rel=1e-8)
+        assert values["beyond"] == (A.imag > np.pi / state["delta"]).sum()
+
+
+@pytest.mark.node
+@needs_node
+def test_modes_fold_or_bend_a_frequency_beyond_nyquist_as_theory_says(tmp_path):
+    """A mode at 35 with Δ = 0.1: the hold folds it to 27.83, the bilinear map bends it to 21.03."""
+    states = [{"delta": 0.1, "method": method} for method in ("zoh", "bilinear")]
+    call = "(state) => m.stepOf({ re: 0, im: 35 }, state)"
+    for values, lands in zip(node(tmp_path, "modes.math.mjs", call, states), (27.83, 21.03), strict=True):
+        assert abs(np.angle(values["A_bar"])) / 0.1 == pytest.approx(lands, abs=5e-3)
+
+
 # The join
 
 
@@ -1051,6 +1124,10 @@ def test_live_explorable_can_be_set_from_python():
         (lambda: Poles(real_poles=(-1, -5)), "the second real pole must lie in -4 to 0.5; got -5"),
         (lambda: Poles(zero=3), "zero must lie in -4 to 2; got 3"),
         (lambda: Poles(input="step"), "unknown input 'step'; choose one of kick, push, sine"),
+        (lambda: Modes(delta=2), "Modes: delta must lie in 0.001 to 1; got 2"),
+        (lambda: Modes(count=33), "Modes: count must lie in 1 to 32; got 33"),
+        (lambda: Modes(count=8, mode=8), "Modes: mode must lie in 0 to 7; got 8"),
+        (lambda: Modes(init="leg"), r"unknown init 'leg'; .* \(did you mean legs\?\)"),
         (lambda: Cost(states=0), "Cost: states must lie in 1 to 256; got 0"),
         (lambda: Cost(view="decode"), r"unknown view 'decode'; .* \(did you mean decoding\?\)"),
         (lambda: Cost(expand=3), "Cost: expand must be 1 or 2; got 3"),

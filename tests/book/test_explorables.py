@@ -25,6 +25,7 @@ PAGES = {
     "duality": "book/16-duality.html",
     "cost": "book/18-cost.html",
     "poles": "book/03-signals.html",
+    "modes": "book/10-s4d.html",
 }
 TOLERANCE = 1e-9
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -868,6 +869,57 @@ def test_axe_finds_nothing(figure, name, theme):
     assert all(len(row.inner_text().split("\t")) == 2 for row in table.all())
 
 
+def check_modes(shown):
+    """Compare what the figure shows with ssm_teach, and return it."""
+    A = initial_A(shown["init"], shown["count"])
+    A_bar, _ = discretize(A, np.ones(len(A)), shown["delta"], shown["method"])
+    assert np.array(shown["A_bar"], complex) == pytest.approx(A_bar, abs=1e-8)
+    picked = A_bar[shown["mode"]]
+    assert shown["lands"] == pytest.approx(abs(np.angle(picked)) / shown["delta"], rel=1e-6)
+    assert shown["share"][1] * picked.real == pytest.approx(
+        (shown["share"][2] + shown["share"][0] * abs(picked) ** 2) / 2, abs=1e-8 * max(map(abs, shown["share"]))
+    )  # two taps of one mode give the next
+    return shown
+
+
+def test_modes_move_by_keyboard_and_agree_with_python(figure):
+    live = figure("modes")
+    for name, init in (("Inv", "inv"), ("LegS", "legs"), ("Real", "real"), ("Lin", "lin")):
+        live.get_by_role("radio", name=name, exact=True).check()
+        assert check_modes(values(live))["init"] == init
+    for name, keys in (
+        ("step Δ", ["End", "Home", "PageUp"]),
+        ("picked mode n", ["End", "ArrowLeft", "Home", "ArrowRight"]),
+    ):
+        slider(live, name).focus()
+        for key in keys:
+            live.page.keyboard.press(key)
+            check_modes(values(live))
+    assert values(live)["mode"] == 1
+    slider(live, "picked mode n").press("End")
+    assert check_modes(values(live))["mode"] == 31
+    slider(live, "stored modes N").press("ArrowLeft")
+    assert check_modes(values(live))["mode"] == 30  # the picked mode is never one that is not there
+    live.get_by_role("radio", name="bilinear").check()
+    check_modes(values(live))
+    assert "the bilinear map turns into" in sentence(live)
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_modes_are_picked_on_the_axis(figure, phone):
+    live = figure("modes", **(PHONE if phone else {}))
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    before = check_modes(values(live))["mode"]
+    box = handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    live.page.mouse.move(x, y)
+    live.page.mouse.down()
+    live.page.mouse.move(x + 30, y)
+    live.page.mouse.up()
+    assert check_modes(values(live))["mode"] > before
+
+
 HARNESS = """
 async ([source, states]) => {
   const { default: explorable } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
@@ -914,6 +966,7 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "duality": ("chunk", 3),
         "cost": ("states", 64),
         "poles": ("re", -1.0),
+        "modes": ("delta", 0.1),
     }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value

@@ -10,9 +10,11 @@ from .discretization import Discretization
 from .duality import Duality
 from .gate import Gate
 from .landing import Landing
+from .modes import Modes
 from .poles import Poles
 from .ring import Ring
 from .scan import Scan
+from .spectrum import Spectrum
 from .wrap_around import WrapAround
 
 __all__ = [
@@ -22,9 +24,11 @@ __all__ = [
     "Explorable",
     "Gate",
     "Landing",
+    "Modes",
     "Poles",
     "Ring",
     "Scan",
+    "Spectrum",
     "WrapAround",
     "every",
     "module_source",
@@ -33,4 +37,16 @@ __all__ = [
 
 def every() -> list[Explorable]:
     """Return one of each explorable in its first state, for checks that walk over all of them."""
-    return [Discretization(), WrapAround(), Landing(), Scan(), Ring(), Gate(), Duality(), Cost(), Poles()]
+    return [
+        Discretization(),
+        WrapAround(),
+        Landing(),
+        Scan(),
+        Ring(),
+        Gate(),
+        Duality(),
+        Cost(),
+        Poles(),
+        Modes(),
+        Spectrum(),
+    ]
