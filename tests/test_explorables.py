@@ -4,6 +4,7 @@ import functools
 import html
 import itertools
 import json
+import math
 import re
 import string
 import subprocess
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from ssm_teach import scan
+from ssm_teach import hippo, scan
 from ssm_teach.discretize import discretize, gbt
 from ssm_teach.errors import UserError
 from ssm_teach.layers.s4d import initial_A
@@ -29,6 +30,7 @@ from ssm_teach.viz.explorables import (
     Poles,
     Ring,
     Scan,
+    Spectrum,
     WrapAround,
     base,
     module_source,
@@ -866,6 +868,49 @@ def test_modes_fold_or_bend_a_frequency_beyond_nyquist_as_theory_says(tmp_path):
         assert abs(np.angle(values["A_bar"])) / 0.1 == pytest.approx(lands, abs=5e-3)
 
 
+# Spectrum
+
+
+def least_condition(N):
+    """max ‖v_j‖‖w_j‖ of LegS's eigenvectors and the rows of their inverse, which is found by substitution."""
+    V = [[(-1) ** (n - j) * math.comb(n + j, n - j) if n >= j else 0 for j in range(N)] for n in range(N)]
+    W = [[int(n == j) for j in range(N)] for n in range(N)]
+    for n in range(N):
+        for k in range(n):
+            for j in range(k + 1):
+                W[n][j] -= V[n][k] * W[k][j]
+    units = np.sqrt(2 * np.arange(N) + 1)
+    columns = np.linalg.norm(np.array(V, dtype=float) * units[:, None], axis=0)
+    return (columns * np.linalg.norm(np.array(W, dtype=float) / units, axis=1)).max()
+
+
+@pytest.mark.node
+@needs_node
+def test_spectrum_shows_the_frequencies_of_python_and_the_least_condition_number(tmp_path):
+    states = [
+        {"size": size, "mode": mode, "zoom": zoom}
+        for size in (4, 6, 10, 32, 64)
+        for mode, zoom in [(0, 2.0), (1, 12.5), (31, 40.0)]
+    ]
+    shown = node(tmp_path, "spectrum.math.mjs", "(state) => m.valuesOf(state)", states)
+    for state, values in zip(states, shown, strict=True):
+        N, m = state["size"], min(state["mode"], state["size"] // 2 - 1)
+        laws = {"legs": hippo.nplr("legs", N)[0].imag[: N // 2], "inv": initial_A("inv", N // 2).imag}
+        laws["lin"] = initial_A("lin", N // 2).imag[::-1]
+        for law, omega in laws.items():
+            np.testing.assert_allclose(values[law], omega, rtol=1e-11, atol=0)
+            assert values["here"][law] == pytest.approx(omega[m], rel=1e-11)
+            assert values["near"][law] == (omega <= state["zoom"]).sum()
+        errors = laws["inv"] / laws["legs"] - 1
+        assert values["mode"] == m
+        assert values["error"] == pytest.approx(errors[m], abs=1e-10)
+        assert values["sag"]["mode"] == errors.argmin()
+        assert values["sag"]["error"] == pytest.approx(errors.min(), abs=1e-10)
+        assert values["last_error"] == pytest.approx(errors[-1], abs=1e-10)
+        assert values["lowest_gap"] == pytest.approx(2 * laws["legs"][-1], rel=1e-11)
+        assert values["condition"] == pytest.approx(least_condition(N), rel=1e-12)
+
+
 # The join
 
 
@@ -1121,6 +1166,8 @@ def test_live_explorable_can_be_set_from_python():
         (lambda: Duality(length=8, chunk=9), "Duality: chunk must lie in 1 to 8; got 9"),
         (lambda: Duality(length=8, reset=8), "Duality: reset must lie in 0 to 7; got 8"),
         (lambda: Poles(pole=1), "Poles: pole's real part must lie in -4 to 0.5; got 1.0"),
+        (lambda: Spectrum(size=7), "Spectrum: size must be even and lie in 4 to 128; got 7"),
+        (lambda: Spectrum(size=8, mode=4), "Spectrum: mode must lie in 0 to 3; got 4"),
         (lambda: Poles(real_poles=(-1, -5)), "the second real pole must lie in -4 to 0.5; got -5"),
         (lambda: Poles(zero=3), "zero must lie in -4 to 2; got 3"),
         (lambda: Poles(input="step"), "unknown input 'step'; choose one of kick, push, sine"),

@@ -6,7 +6,7 @@ import string
 import numpy as np
 import pytest
 
-from ssm_teach import scan
+from ssm_teach import hippo, scan
 from ssm_teach.discretize import discretize
 from ssm_teach.layers.s4d import initial_A
 from ssm_teach.lti import StateSpace
@@ -26,6 +26,7 @@ PAGES = {
     "cost": "book/18-cost.html",
     "poles": "book/03-signals.html",
     "modes": "book/10-s4d.html",
+    "spectrum": "book/08-normal.html",
 }
 TOLERANCE = 1e-9
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -825,6 +826,50 @@ def test_poles_are_dragged_in_the_plane_and_the_sine_along_its_axis(figure, phon
     wait_for(live, lambda shown: check_poles(shown)["second"] < before["second"])
 
 
+def check_spectrum(shown):
+    """Compare what the figure shows with hippo.nplr and initial_A, and return it."""
+    N, m = shown["size"], shown["mode"]
+    legs, inv = hippo.nplr("legs", N)[0].imag[: N // 2], initial_A("inv", N // 2).imag
+    assert np.array(shown["legs"]) == pytest.approx(legs, rel=1e-10)
+    assert np.array(shown["inv"]) == pytest.approx(inv, rel=1e-10)
+    assert shown["here"]["lin"] == pytest.approx(np.pi * (N // 2 - 1 - m), rel=1e-10)
+    assert shown["error"] == pytest.approx(inv[m] / legs[m] - 1, abs=TOLERANCE)
+    assert shown["near"]["legs"] == (legs <= shown["zoom"]).sum()
+    return shown
+
+
+def test_spectrum_moves_by_keyboard_keeps_to_even_sizes_and_agrees_with_python(figure):
+    live = figure("spectrum")
+    said = set()
+    for name in ("size N", "rank m", "close-up up to ω"):
+        for key in ("PageDown", "ArrowLeft", "End", "ArrowLeft"):
+            slider(live, name).press(key)
+            check_spectrum(values(live))
+            said.add(sentence(live))
+    assert len(said) >= 8
+    field = live.get_by_role("spinbutton", name="size N, exact value")
+    for typed, kept in [("8", 8), ("17", 18), ("3", 4), ("999", 128)]:
+        field.fill(typed)
+        field.press("Enter")
+        assert check_spectrum(values(live))["size"] == kept
+        assert field.input_value() == str(kept)
+    slider(live, "size N").press("Home")
+    assert check_spectrum(values(live))["mode"] <= 1
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_spectrum_is_dragged_along_both_of_its_curves(figure, phone):
+    live = figure("spectrum", **(PHONE if phone else {}))
+    rank, size = live.locator(".x-handle").all()
+    rank.scroll_into_view_if_needed()
+    before = check_spectrum(values(live))
+    drag(live, rank, (-60, 0), phone)
+    wait_for(live, lambda shown: check_spectrum(shown)["mode"] < before["mode"] - 2)
+    size.scroll_into_view_if_needed()
+    drag(live, size, (-60, 0), phone)
+    wait_for(live, lambda shown: check_spectrum(shown)["size"] < before["size"] - 10)
+
+
 def drag(live, handle, by, with_finger):
     box = handle.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -967,6 +1012,7 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "cost": ("states", 64),
         "poles": ("re", -1.0),
         "modes": ("delta", 0.1),
+        "spectrum": ("zoom", 20),
     }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value
