@@ -28,7 +28,10 @@ import math
 from numbers import Integral
 
 import numpy as np
-from scipy import linalg, special
+from numpy.polynomial.chebyshev import chebvander
+from numpy.polynomial.laguerre import lagvander
+from numpy.polynomial.legendre import legvander
+from scipy import linalg
 
 from ssm_teach.discretize import METHODS, discretize
 from ssm_teach.errors import choose, require
@@ -163,12 +166,18 @@ def gramian(measure: str, N: int) -> np.ndarray:
 
 
 def _legs_updates(A, B, L, method):
-    """Ā and B̄ of sample k = 1 … L. The first step of log time is endless: e^{−∞} = 0, and c_0 = u_1 is all there is."""
+    """Ā and B̄ of sample k = 1 … L. The first step of log time is endless: e^{−∞} = 0, and c_0 = u_1 is all there is.
+
+    A constant past fits itself, A e_0 = −B, so the exact B̄ = A⁻¹(Ā − I)B is (I − Ā) e_0.
+    """
     if method != "zoh":
         yield from (discretize(A, B, 1 / k, method) for k in range(1, L + 1))
         return
-    yield np.zeros_like(A), np.eye(len(A))[0]
-    yield from (discretize(A, B, math.log(k / (k - 1)), "zoh") for k in range(2, L + 1))
+    constant = np.eye(len(A))[0]
+    yield np.zeros_like(A), constant
+    for k in range(2, L + 1):
+        A_bar = linalg.expm(math.log(k / (k - 1)) * A)
+        yield A_bar, constant - A_bar[:, 0]
 
 
 # The matrices, measure by measure.
@@ -239,18 +248,18 @@ def _low_rank(measure, N, B):
 
 
 def _legendre(N, age):
-    return np.sqrt(2 * np.arange(N) + 1) * special.eval_legendre(np.arange(N), 1 - 2 * age[..., None])
+    return np.sqrt(2 * np.arange(N) + 1) * legvander(1 - 2 * age, N - 1)
 
 
 def _legendre_cumulative(N, age):
     """∫P_n = (P_{n+1} − P_{n−1})/(2n+1), with P_{−1} = P_0."""
-    P = special.eval_legendre(np.arange(N + 1), 1 - 2 * age[..., None])
+    P = legvander(1 - 2 * age, N)
     below = np.concatenate([P[..., :1], P[..., : N - 1]], axis=-1)
     return (below - P[..., 1:]) / (2 * np.sqrt(2 * np.arange(N) + 1))
 
 
 def _shifted(N, age):
-    return special.eval_legendre(np.arange(N), 2 * age[..., None] - 1)
+    return legvander(2 * age - 1, N - 1)
 
 
 def _shifted_cumulative(N, age):
@@ -258,7 +267,7 @@ def _shifted_cumulative(N, age):
 
 
 def _laguerre(N, age):
-    return special.eval_laguerre(np.arange(N), age[..., None])
+    return lagvander(age, N - 1)
 
 
 def _laguerre_cumulative(N, age):
@@ -282,7 +291,7 @@ def _fourier_cumulative(N, age):
 
 
 def _chebyshev_basis(N, age):
-    return np.where(np.arange(N), math.sqrt(2), 1.0) * special.eval_chebyt(np.arange(N), 1 - 2 * age[..., None])
+    return np.where(np.arange(N), math.sqrt(2), 1.0) * chebvander(1 - 2 * age, N - 1)
 
 
 def _chebyshev_cumulative(N, age):
