@@ -248,18 +248,18 @@ def _low_rank(measure, N, B):
 
 
 def _legendre(N, age):
-    return np.sqrt(2 * np.arange(N) + 1) * legvander(1 - 2 * age, N - 1)
+    return np.sqrt(2 * np.arange(N) + 1) * _table(legvander, 1 - 2 * age, N)
 
 
 def _legendre_cumulative(N, age):
     """∫P_n = (P_{n+1} − P_{n−1})/(2n+1), with P_{−1} = P_0."""
-    P = legvander(1 - 2 * age, N)
+    P = _table(legvander, 1 - 2 * age, N + 1)
     below = np.concatenate([P[..., :1], P[..., : N - 1]], axis=-1)
     return (below - P[..., 1:]) / (2 * np.sqrt(2 * np.arange(N) + 1))
 
 
 def _shifted(N, age):
-    return legvander(2 * age - 1, N - 1)
+    return _table(legvander, 2 * age - 1, N)
 
 
 def _shifted_cumulative(N, age):
@@ -267,7 +267,7 @@ def _shifted_cumulative(N, age):
 
 
 def _laguerre(N, age):
-    return lagvander(age, N - 1)
+    return _table(lagvander, age, N)
 
 
 def _laguerre_cumulative(N, age):
@@ -291,13 +291,18 @@ def _fourier_cumulative(N, age):
 
 
 def _chebyshev_basis(N, age):
-    return np.where(np.arange(N), math.sqrt(2), 1.0) * chebvander(1 - 2 * age, N - 1)
+    return np.where(np.arange(N), math.sqrt(2), 1.0) * _table(chebvander, 1 - 2 * age, N)
 
 
 def _chebyshev_cumulative(N, age):
     """With 1 − 2 age = cos φ the weight is dφ/π and T_n is cos nφ."""
     phi, n = np.arccos(1 - 2 * age)[..., None], np.arange(1, N)
     return np.concatenate([phi, math.sqrt(2) * np.sin(n * phi) / n], axis=-1) / np.pi
+
+
+def _table(vander, x, N):
+    """Polynomials of order 0 … N − 1 at x, (…, N); by themselves NumPy's tables make an axis of a single number."""
+    return vander(x, N - 1).reshape(*x.shape, N)
 
 
 _TRANSITIONS = {

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.linalg
 import sympy as sp
 from hypothesis import given, settings
