@@ -26,6 +26,7 @@ from ssm_teach.viz.explorables import (
     Duality,
     Gate,
     Landing,
+    Memory,
     Modes,
     Poles,
     Ring,
@@ -556,6 +557,67 @@ def test_no_fixed_gate_leaves_more_than_the_best_one(method, tmp_path):
         assert values["best"]["gate"] == pytest.approx(grid[left.argmax()], rel=2e-3)
         made = Gate(hold=state["hold"], method=method, fixed_gate=None)
         assert made.fixed_gate == pytest.approx(values["best"]["gate"], rel=5e-4)  # four digits
+
+
+# Memory
+
+
+def memory_states():
+    rng = np.random.default_rng(6)
+    states = [
+        {
+            "signal": list(rng.uniform(-1, 1, 60)),
+            "coefficients": int(rng.integers(1, 41)),
+            "read": int(rng.integers(1, 61)),
+            "method": ("exact", "bilinear")[k % 2],
+        }
+        for k in range(20)
+    ]
+    # Forward Euler multiplies rounding by as much as its coefficients grow; a few coefficients leave enough digits.
+    states += [{**states[k], "coefficients": 1 + k, "method": "euler"} for k in range(8)]
+    ends = [{}, {"read": 1}, {"coefficients": 1}, {"coefficients": 40}, {"coefficients": 40, "method": "bilinear"}]
+    return [{**Memory().state(), **change} for change in states + ends]
+
+
+@pytest.mark.node
+@needs_node
+def test_memory_holds_the_coefficients_of_hippo_and_draws_what_they_reconstruct(tmp_path):
+    states = memory_states()
+    for state, values in zip(
+        states, node(tmp_path, "memory.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        past, N = np.array(state["signal"][: state["read"]]), state["coefficients"]
+        method = "zoh" if state["method"] == "exact" else state["method"]
+        c = hippo.online("legs", N, past, method=method)[-1]
+        near = functools.partial(pytest.approx, rel=1e-9, abs=1e-9)
+        assert np.array(values["c"]) == near(c)
+        fit = hippo.reconstruct("legs", c, 1 - (np.arange(len(past)) + 0.5) / len(past))
+        assert np.array(values["fit"]) == near(fit)
+        assert values["error"] == near(np.sqrt(np.mean((past - fit) ** 2)))
+        assert values["largest"] == near(np.abs(c).max())
+
+
+@pytest.mark.node
+@needs_node
+def test_memory_starts_with_its_first_shape_and_every_shape_fits_its_canvas(tmp_path):
+    names = ["waves", "jump", "burst", "flat"]
+    shapes = node(tmp_path, "memory.math.mjs", "(name) => m.shapeOf(name)", names)
+    assert_close(shapes[0], Memory().signal)
+    for shape in shapes:
+        Memory(signal=shape)
+
+
+@pytest.mark.node
+@needs_node
+def test_a_pen_draws_a_straight_line_over_the_samples_it_passes(tmp_path):
+    strokes = [[10, 0.5, 10, -0.5], [10, 0.0, 14, 0.8], [20, 1.0, 17, 0.4], [1, -1.0, 60, 1.0]]
+    call = "([a, p, b, q]) => m.drawn(new Array(60).fill(0), { pen: a, height: p }, { pen: b, height: q })"
+    for (a, p, b, q), shown in zip(strokes, node(tmp_path, "memory.math.mjs", call, strokes), strict=True):
+        expected = np.zeros(60)
+        low, high = sorted([(a, p), (b, q)])
+        passed = np.arange(low[0], high[0] + 1)
+        expected[passed - 1] = np.interp(passed, [low[0], high[0]], [low[1], high[1]]) if a != b else q
+        assert_close(shown, expected)
 
 
 # Duality
@@ -1175,6 +1237,10 @@ def test_live_explorable_can_be_set_from_python():
         (lambda: Modes(count=33), "Modes: count must lie in 1 to 32; got 33"),
         (lambda: Modes(count=8, mode=8), "Modes: mode must lie in 0 to 7; got 8"),
         (lambda: Modes(init="leg"), r"unknown init 'leg'; .* \(did you mean legs\?\)"),
+        (lambda: Memory(signal=[0.0]), "Memory: signal must have 60 samples; got 1"),
+        (lambda: Memory(signal=[2.0] * 60), "every sample of signal must lie in −1 to 1"),
+        (lambda: Memory(coefficients=41), "Memory: coefficients must lie in 1 to 40; got 41"),
+        (lambda: Memory(method="zoh"), r"Memory: unknown method 'zoh'; choose one of exact, bilinear, euler"),
         (lambda: Cost(states=0), "Cost: states must lie in 1 to 256; got 0"),
         (lambda: Cost(view="decode"), r"unknown view 'decode'; .* \(did you mean decoding\?\)"),
         (lambda: Cost(expand=3), "Cost: expand must be 1 or 2; got 3"),

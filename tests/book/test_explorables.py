@@ -27,6 +27,7 @@ PAGES = {
     "poles": "book/03-signals.html",
     "modes": "book/10-s4d.html",
     "spectrum": "book/08-normal.html",
+    "memory": "book/06-hippo.html",
 }
 TOLERANCE = 1e-9
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -882,6 +883,66 @@ def drag(live, handle, by, with_finger):
     live.page.mouse.up()
 
 
+def check_memory(shown):
+    """Compare what the figure shows with ssm_teach.hippo, and return it."""
+    past = np.array(shown["signal"][: shown["read"]])
+    method = "zoh" if shown["method"] == "exact" else shown["method"]
+    c = hippo.online("legs", shown["coefficients"], past, method=method)[-1]
+    assert np.array(shown["c"]) == pytest.approx(c, abs=TOLERANCE)
+    fit = hippo.reconstruct("legs", c, 1 - (np.arange(len(past)) + 0.5) / len(past))
+    assert shown["error"] == pytest.approx(np.sqrt(np.mean((past - fit) ** 2)), abs=TOLERANCE)
+    return shown
+
+
+def test_memory_is_drawn_by_keyboard_and_agrees_with_python(figure):
+    live = figure("memory")
+    before, said = check_memory(values(live)), sentence(live)
+    live.get_by_role("button", name="Flat").click()
+    assert check_memory(values(live))["error"] == 0
+    pen, height = slider(live, "pen at sample"), slider(live, "height of the pen")
+    pen.press("Home")
+    assert set(values(live)["signal"]) == {0}  # the pen is up
+    height.press("End")
+    live.get_by_role("radio", name="down, draws").check()
+    for _ in range(4):
+        pen.press("ArrowRight")
+    height.press("ArrowLeft")
+    shown = check_memory(values(live))
+    assert shown["signal"][:7] == pytest.approx([1, 1, 1, 1, 0.95, 0, 0])
+    assert (shown["pen"], shown["height"]) == (5, pytest.approx(0.95))
+    for method in ("bilinear", "exact"):
+        live.get_by_role("radio", name=method).check()
+        assert check_memory(values(live))["method"] == method
+    for name, key, end in [("coefficients N", "coefficients", 40), ("samples read", "read", 60)]:
+        for press, reached in [("Home", 1), ("ArrowRight", 2), ("End", end)]:
+            slider(live, name).press(press)
+            assert check_memory(values(live))[key] == reached
+    assert sentence(live) != said
+    assert before["signal"] != shown["signal"]
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_memory_is_drawn_by_mouse_and_by_finger(figure, phone):
+    live = figure("memory", **(PHONE if phone else {}))
+    live.get_by_role("button", name="Flat").click()
+    canvas = live.locator(".x-canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    points = [(box["x"] + box["width"] * share, box["y"] + box["height"] * (0.5 - 0.3 * share)) for share in (0.1, 0.5)]
+    if phone:
+        touch(live.page, points)
+    else:
+        live.page.mouse.move(*points[0])
+        live.page.mouse.down()
+        live.page.mouse.move(*points[1], steps=3)
+        live.page.mouse.up()
+    wait_for(live, lambda shown: shown["pen"] in (30, 31))
+    drawn = np.array(check_memory(values(live))["signal"])
+    assert (drawn[8:28] > 0.05).all()
+    assert (np.diff(drawn[8:28]) > 0).all()
+    assert (drawn[40:] == 0).all()
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_still_picture_stands_in_without_javascript_and_on_paper(figure, name):
     live = figure(name, java_script_enabled=False)
@@ -1013,6 +1074,7 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "poles": ("re", -1.0),
         "modes": ("delta", 0.1),
         "spectrum": ("zoom", 20),
+        "memory": ("coefficients", 20),
     }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value

@@ -10,6 +10,8 @@ from .discretization import Discretization
 from .duality import Duality
 from .gate import Gate
 from .landing import Landing
+from .measures import Measures
+from .memory import Memory
 from .modes import Modes
 from .poles import Poles
 from .ring import Ring
@@ -24,6 +26,8 @@ __all__ = [
     "Explorable",
     "Gate",
     "Landing",
+    "Measures",
+    "Memory",
     "Modes",
     "Poles",
     "Ring",
@@ -46,7 +50,9 @@ def every() -> list[Explorable]:
         Gate(),
         Duality(),
         Cost(),
+        Measures(),
         Poles(),
         Modes(),
         Spectrum(),
+        Memory(),
     ]
