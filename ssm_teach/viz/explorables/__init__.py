@@ -13,6 +13,7 @@ from .landing import Landing
 from .measures import Measures
 from .memory import Memory
 from .modes import Modes
+from .nodes import Nodes
 from .poles import Poles
 from .ring import Ring
 from .scan import Scan
@@ -29,6 +30,7 @@ __all__ = [
     "Measures",
     "Memory",
     "Modes",
+    "Nodes",
     "Poles",
     "Ring",
     "Scan",
@@ -53,6 +55,7 @@ def every() -> list[Explorable]:
         Measures(),
         Poles(),
         Modes(),
+        Nodes(),
         Spectrum(),
         Memory(),
     ]
