@@ -26,6 +26,7 @@ from ssm_teach.viz.explorables import (
     Duality,
     Gate,
     Landing,
+    Measures,
     Memory,
     Modes,
     Poles,
@@ -618,6 +619,68 @@ def test_a_pen_draws_a_straight_line_over_the_samples_it_passes(tmp_path):
         passed = np.arange(low[0], high[0] + 1)
         expected[passed - 1] = np.interp(passed, [low[0], high[0]], [low[1], high[1]]) if a != b else q
         assert_close(shown, expected)
+
+
+# Measures
+
+
+def measures_states():
+    rng = np.random.default_rng(7)
+    memories = [(measure, "jump") for measure in ("legs", "legt", "lagt", "fout", "chebyshev")] + [("fout", "series")]
+    drawn = [
+        {
+            "measure": measure,
+            "closure": closure,
+            "signal": str(rng.choice(["tones", "sweep", "steps", "pulse"])),
+            "order": int(rng.integers(1, 41)),
+            "window": round(float(rng.uniform(0.2, 2)), 2),
+            "now": round(float(rng.uniform(0.2, 4)), 2),
+        }
+        for measure, closure in memories
+        for _ in range(6)
+    ]
+    ends = [{"order": 40, "window": 0.2, "now": 4.0}, {"order": 1, "window": 2.0, "now": 0.2, "signal": "steps"}]
+    return drawn + [{**Measures(measure=m, closure=c).state(), **end} for m, c in memories for end in ends]
+
+
+def name_in_hippo(state):
+    return "fout-series" if (state["measure"], state["closure"]) == ("fout", "series") else state["measure"]
+
+
+@pytest.mark.node
+@needs_node
+def test_measures_remember_what_hippo_remembers_and_project_what_it_projects(tmp_path):
+    states = measures_states()
+    for state, values in zip(
+        states, node(tmp_path, "measures.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        measure, N = name_in_hippo(state), values["states"]
+        assert state["order"] + (state["measure"] == "fout" and state["order"] % 2 == 0) == N
+        u = np.array(values["signal"])[: values["heard"]]
+        assert (len(u), values["window"]) == (
+            round(100 * state["now"]),
+            len(u) if measure == "legs" else round(100 * state["window"]),
+        )
+        dt = None if measure == "legs" else 1 / values["window"]
+        assert_close(values["projected"], hippo.project(measure, N, u, dt))
+        assert_close(values["c"], hippo.online(measure, N, u, dt)[-1])
+        age = (np.arange(len(values["said"])) + 0.5) / values["window"]
+        for name, c in [("said", values["c"]), ("ideal", values["projected"])]:
+            assert_close(values[name], hippo.reconstruct(measure, c, age), 10 * N)
+        assert_close(values["truth"], u[::-1][: len(age)])
+        for name, said in [("error", "said"), ("floor", "ideal")]:
+            square = (np.array(values[said]) - values["truth"])[::-1] ** 2
+            weighted = [hippo.project(measure, 1, part, dt)[0] for part in (square, np.ones_like(square))]
+            assert_close(values[name] ** 2, weighted[0] / weighted[1], 10)
+
+
+@pytest.mark.node
+@needs_node
+def test_measures_show_that_the_series_closure_of_fourier_stalls(tmp_path):
+    states = [Measures(measure="fout", closure=c, order=N).state() for c in ("jump", "series") for N in (10, 40)]
+    few, many, stalled, still = node(tmp_path, "measures.math.mjs", "(state) => m.valuesOf(state).error", states)
+    assert many < 0.6 * few
+    assert still == pytest.approx(stalled, rel=0.02)
 
 
 # Duality
@@ -1220,6 +1283,9 @@ def test_live_explorable_can_be_set_from_python():
         (lambda: Ring(r_min=0.95, r_max=0.9), "r_min must be at most r_max = 0.9; got 0.95"),
         (lambda: Ring(blocks=3), "blocks must be 1, 2, 4 or 8; got 3"),
         (lambda: Ring(spectrum="hippo"), "unknown spectrum 'hippo'"),
+        (lambda: Measures(measure="legz"), r"unknown measure 'legz'; .* \(did you mean legt\?\)"),
+        (lambda: Measures(order=0), "Measures: order must lie in 1 to 40; got 0"),
+        (lambda: Measures(window=3), "Measures: window must lie in 0.2 to 2; got 3"),
         (lambda: Gate(noise_logit=-21), "Gate: noise_logit must lie in -20 to 10; got -21"),
         (lambda: Gate(hold=0), "Gate: hold must lie in 1 to 4096; got 0"),
         (lambda: Gate(fixed_gate=1), "fixed_gate must lie in 0.0001 to 0.99; got 1"),

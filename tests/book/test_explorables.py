@@ -28,6 +28,7 @@ PAGES = {
     "modes": "book/10-s4d.html",
     "spectrum": "book/08-normal.html",
     "memory": "book/06-hippo.html",
+    "measures": "book/07-measures.html",
 }
 TOLERANCE = 1e-9
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -604,6 +605,52 @@ def test_gate_is_scrubbed(figure, phone):
     wait_for(live, lambda shown: check_gate(shown)["step"] < 8)
 
 
+def check_measures(shown):
+    """Compare what the figure shows with ssm_teach.hippo, and return it."""
+    measure = "fout-series" if (shown["measure"], shown["closure"]) == ("fout", "series") else shown["measure"]
+    u, dt = np.array(shown["u"]), None if measure == "legs" else 1 / shown["samples"]
+    assert len(u) == shown["heard"] == round(100 * shown["now"])
+    c = hippo.online(measure, shown["states"], u, dt)[-1]
+    assert np.array(shown["c"]) == pytest.approx(c, abs=TOLERANCE)
+    assert np.array(shown["projected"]) == pytest.approx(hippo.project(measure, len(c), u, dt), abs=TOLERANCE)
+    return shown
+
+
+def test_measures_switch_by_keyboard_and_agree_with_python(figure):
+    live = figure("measures")
+    for signal in ("sweep", "steps", "pulses", "tones"):
+        live.get_by_role("radio", name=signal).check()
+        check_measures(values(live))
+    said = set()
+    for measure in ("LegS", "LegT", "LagT", "FouT", "Cheb."):
+        live.get_by_role("radio", name=measure).check()
+        assert slider(live, "window").is_disabled() == (measure == "LegS")
+        assert live.get_by_role("radio", name="own series").is_disabled() == (measure != "FouT")
+        for name, keys in [("states N", ["Home", "End", "PageDown"]), ("now", ["Home", "PageUp", "End"])]:
+            for key in keys:
+                slider(live, name).press(key)
+                check_measures(values(live))
+        said.add(sentence(live))
+    assert len(said) == 5
+    live.get_by_role("radio", name="FouT").check()
+    right = check_measures(values(live))
+    live.get_by_role("radio", name="own series").check()
+    assert check_measures(values(live))["error"] > 3 * right["error"]
+    assert "older windows" in sentence(live)
+    slider(live, "window").press("Home")
+    assert check_measures(values(live))["samples"] == 20
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_measures_look_back_from_where_now_is_dragged(figure, phone):
+    live = figure("measures", **(PHONE if phone else {}))
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    before = check_measures(values(live))["now"]
+    drag(live, handle, (-60, 0), phone)
+    wait_for(live, lambda shown: check_measures(shown)["now"] < before - 0.2)
+
+
 def check_duality(shown):
     """Compare what the figure shows with NumPy, and return it."""
     drawn = noise(7 * shown["length"]).reshape(-1, 7)
@@ -776,7 +823,7 @@ def test_poles_moves_by_keyboard_and_agrees_with_python(figure):
     live = figure("poles")
     said = set()
     for poles, names in [
-        ("a conjugate pair", ["real part of the poles", "imaginary part"]),
+        ("a conjugate pair", ["real part", "imaginary part"]),
         ("two real ones", ["first pole", "second pole"]),
     ]:
         live.get_by_role("radio", name=poles).check()
@@ -791,11 +838,11 @@ def test_poles_moves_by_keyboard_and_agrees_with_python(figure):
     for name in ("kick", "push", "sine"):
         live.get_by_role("radio", name=name, exact=True).check()
         for key in ("Home", "ArrowRight", "End"):
-            slider(live, "step of the recurrence").press(key)
+            slider(live, "step shown").press(key)
             check_poles(values(live))
-    slider(live, "frequency of the sine ω").press("PageDown")
+    slider(live, "frequency ω").press("PageDown")
     check_poles(values(live))
-    assert slider(live, "real part of the poles").is_hidden()
+    assert slider(live, "real part").is_hidden()
     live.get_by_role("button", name="Back").click()
     assert check_poles(values(live))["step"] == 99
 
@@ -1075,6 +1122,7 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "modes": ("delta", 0.1),
         "spectrum": ("zoom", 20),
         "memory": ("coefficients", 20),
+        "measures": ("order", 20),
     }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value

@@ -8,18 +8,19 @@ const KEYS = ["measure", "closure", "signal", "order", "window", "now"];
 
 const stateOf = (model) => Object.fromEntries(KEYS.map((key) => [key, model.get(key)]));
 
-const shownOf = (state, { states, heard, window, c, projected, error, floor }) => ({
+const shownOf = (state, { states, heard, window, signal, c, projected, error, floor }) => ({
   ...state,
   states,
   heard,
   samples: window,
-  c: Array.from(c),
+  u: signal.slice(0, heard),
+  c,
   projected,
   error,
   floor,
 });
 
-const firstOf = (c) => Array.from(c).slice(0, 6).map((value) => number(value, 5)).join(", ") + (c.length > 6 ? ", …" : "");
+const firstOf = (c) => c.slice(0, 6).map((value) => number(value, 5)).join(", ") + (c.length > 6 ? ", …" : "");
 
 const tableOf = ({ states, heard, window, c, projected, error, floor }) => [
   ["states N", String(states)],

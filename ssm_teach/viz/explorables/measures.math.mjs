@@ -210,5 +210,6 @@ export const valuesOf = (state) => {
   const ideal = at.map((g) => dot(g, projected));
   const truth = Array.from({ length: seen }, (_, k) => past[heard - 1 - k]);
   const errorOf = (values) => weightedSize(state, values.map((value, k) => value - truth[k]), dt);
-  return { states: N, heard, window, signal, c, projected, said, ideal, truth, error: errorOf(said), floor: errorOf(ideal) };
+  const errors = { error: errorOf(said), floor: errorOf(ideal) };
+  return { states: N, heard, window, signal: Array.from(signal), c, projected, said, ideal, truth, ...errors };
 };

@@ -30,7 +30,8 @@ export const timeAt = (layout, x) => {
   return Math.min(Math.max(DT * Math.round((x - frame.left) / frame.xScale / DT), 0.2), LENGTH * DT);
 };
 
-const framed = (frame, content) => clipped(frame, content) + rectangle(frame.left, frame.top, frame.width, frame.height, "x-frame");
+const framed = (frame, content) =>
+  clipped(frame, content) + rectangle(frame.left, frame.top, frame.width, frame.height, "x-frame");
 
 // The weight as a wash that grows from the bottom of a panel; a weight of 1 fills `share` of it.
 const wash = (frame, points, share) => {
@@ -41,7 +42,11 @@ const wash = (frame, points, share) => {
   return region(`M${px(first)} ${px(bottom)}${edge}L${px(last)} ${px(bottom)}Z`, "x-weight");
 };
 
-const weightOf = (measure, age) => MEASURES[measure].weight(Math.min(Math.max(age, 0.004), measure === "lagt" ? Infinity : 0.996));
+// Chebyshev's weight is infinite at both ends of the window.
+const weightOf = (measure, age) => {
+  const last = measure === "lagt" ? Infinity : 0.996;
+  return MEASURES[measure].weight(Math.min(Math.max(age, 0.004), last));
+};
 
 const signalPanel = (layout, { measure }, { heard, window, signal, said, ideal }) => {
   const frame = layout.signal;
@@ -50,16 +55,16 @@ const signalPanel = (layout, { measure }, { heard, window, signal, said, ideal }
   const points = (values) => values.map((value, k) => [xOf(k), frame.y(value)]);
   const heardPoints = Array.from(signal, (value, k) => [frame.x((k + 0.5) * DT), frame.y(value)]);
   const weights = said.map((_, k) => [xOf(k), weightOf(measure, (k + 0.5) / window)]);
-  const edge = measure === "lagt" ? "" : line(frame.x(now - window * DT), frame.top, frame.x(now - window * DT), frame.top + frame.height, "x-gap");
+  const upright = (time, kind) => line(frame.x(time), frame.top, frame.x(time), frame.top + frame.height, kind);
   const content =
     wash(frame, weights, 0.22) +
     line(frame.left, frame.y(0), frame.left + frame.width, frame.y(0), "x-zero") +
     curve(heardPoints.slice(heard - 1), "x-not-yet") +
     curve(heardPoints.slice(0, heard), "x-heard") +
-    edge +
+    (measure === "lagt" ? "" : upright(now - window * DT, "x-gap")) +
     curve(points(said), "x-said") +
     curve(points(ideal), "x-ideal") +
-    line(frame.x(now), frame.top, frame.x(now), frame.top + frame.height, "x-cut");
+    upright(now, "x-cut");
   return (
     framed(frame, content) +
     xTicks(frame, [0, 1, 2, 3, 4]) +
@@ -84,12 +89,13 @@ const basisPanel = (layout, { measure }, { states }) => {
     wash(frame, ages.map((age) => [frame.x(age), weightOf(measure, age)]), 0.3) +
     line(frame.left, frame.y(0), frame.left + frame.width, frame.y(0), "x-zero") +
     curves.reverse().join("");
+  const title = drawn ? `Weight, and the first ${drawn + 1} of ${states} functions` : "Weight, and the only function";
   const unit = measure === "legs" ? "age (share of all time)" : measure === "lagt" ? "age (time constants)" : "age (windows)";
   return (
     framed(frame, content) +
     xTicks(frame, measure === "lagt" ? [4, 3, 2, 1, 0] : [1, 0.5, 0]) +
     yTicks(frame, [-2, 0, 2]) +
-    label(0, frame.top - 9, drawn ? `Weight, and the first ${drawn + 1} of ${states} functions` : "Weight, and the only function", "x-title") +
+    label(0, frame.top - 9, title, "x-title") +
     label(frame.left + frame.width, frame.top + frame.height + 29, unit, "x-axis", "end")
   );
 };
@@ -125,15 +131,17 @@ const REACH = {
 const closureTold = ({ measure, closure }) => {
   if (measure === "legs" || measure === "lagt") return "Nothing drops out of its past, so it is its projection exactly.";
   if (measure === "fout" && closure === "jump") return "What leaves the window it takes from the average at the jump.";
-  if (measure === "fout") return "What leaves the window it takes from its own series, which shows the average of both ends: older windows stay mixed in.";
+  if (measure === "fout")
+    return "What leaves the window it takes from its own series, which shows the average of both ends: older windows stay mixed in.";
   if (measure === "chebyshev") return "It runs as LegT in other coordinates; only the projection weighs the ends more.";
   return "What leaves the window it takes from its own picture of the far end.";
 };
 
 export const describe = (state, { states, heard, window, error, floor }) => {
   const told = REACH[state.measure](number(window * DT));
+  const count = `${states} number${states > 1 ? "s" : ""}`;
   return (
-    `${MEASURES[state.measure].name} describes ${told} by ${states} number${states > 1 ? "s" : ""}. At ${number(heard * DT)} s its error is ${number(error)}, ` +
+    `${MEASURES[state.measure].name} describes ${told} by ${count}. At ${number(heard * DT)} s its error is ${number(error)}, ` +
     `root mean square in its own weight; that of the true projection is ${number(floor)}. ${closureTold(state)}`
   );
 };
