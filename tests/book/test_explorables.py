@@ -1,5 +1,6 @@
 """The explorables in a real browser: moved by keyboard, mouse and touch in the built book, and compared with Python."""
 
+import functools
 import json
 import string
 
@@ -8,6 +9,7 @@ import pytest
 
 from ssm_teach import hippo, scan
 from ssm_teach.discretize import discretize
+from ssm_teach.kernels import powers_kernel
 from ssm_teach.layers.s4d import initial_A
 from ssm_teach.lti import StateSpace
 from ssm_teach.viz import explorables
@@ -25,6 +27,7 @@ PAGES = {
     "duality": "book/16-duality.html",
     "cost": "book/18-cost.html",
     "poles": "book/03-signals.html",
+    "nodes": "book/09-s4.html",
     "modes": "book/10-s4d.html",
     "spectrum": "book/08-normal.html",
     "memory": "book/06-hippo.html",
@@ -1022,6 +1025,67 @@ def test_axe_finds_nothing(figure, name, theme):
     assert all(len(row.inner_text().split("\t")) == 2 for row in table.all())
 
 
+def check_nodes(shown):
+    """Compare what the figure shows with powers of the dense matrix, and return it."""
+    N, L, n = shown["states"], shown["length"], np.arange(shown["states"])
+    A, B = hippo.transition("legs", N)
+    A_bar, B_bar = discretize(A, B, shown["delta"], "bilinear")
+    legendre = np.polynomial.legendre.legvander(2 * np.exp(-shown["delay"]) - 1, N - 1).ravel()
+    C = np.sqrt(2 * n + 1) * legendre * np.sinc(n / N)
+    truth = powers_kernel(A_bar, B_bar, C, 2 * L)
+    eye, power = np.eye(N), np.linalg.matrix_power(A_bar, L)
+    readout = C - C @ power if shown["corrected"] else C
+    kernel = powers_kernel(A_bar, B_bar, np.linalg.solve((eye - power).T, readout), L)
+    near = functools.partial(pytest.approx, abs=TOLERANCE * np.abs(truth).sum())
+    assert np.array(shown["truth"]) == near(truth)
+    assert np.array(shown["kernel"]) == near(kernel)
+    assert shown["answer"] == near(readout @ np.linalg.solve(eye - A_bar * shown["z"], B_bar))
+    assert shown["z"] == pytest.approx(np.exp(-2j * np.pi * shown["node"] / L), abs=TOLERANCE)
+    return shown
+
+
+def test_nodes_move_by_keyboard_and_agree_with_powers(figure):
+    live = figure("nodes")
+    said = set()
+    for name, corrected in [("C, as it is", False), ("C̃, corrected", True)]:
+        live.get_by_role("radio", name=name).check()
+        for control, keys in [
+            ("node j", ["Home", "ArrowRight", "End"]),
+            ("echo after", ["Home", "PageUp", "End"]),
+            ("length L", ["Home", "ArrowRight", "End"]),
+            ("step Δ", ["Home", "End", "PageDown"]),
+        ]:
+            for key in keys:
+                slider(live, control).press(key)
+                shown = check_nodes(values(live))
+                said.add(sentence(live))
+        assert shown["corrected"] == corrected
+        assert ("folded back" in sentence(live)) != corrected
+    assert shown["error"] < 1e-9
+    assert len(said) > 15
+    live.get_by_role("radio", name="C, as it is").check()
+    live.get_by_role("radio", name="1", exact=True).check()
+    assert slider(live, "echo after").is_disabled()
+    for name, value in [("length L", "10"), ("step Δ", "0.10526315789473684"), ("node j", "5")]:
+        field = live.get_by_role("spinbutton", name=f"{name}, exact value")
+        field.fill(value)
+        field.press("Enter")
+    shown = check_nodes(values(live))
+    assert 1 + shown["error"] == pytest.approx(1.5353, abs=5e-5)
+    assert "1.5353 times too large" in sentence(live)
+    assert "g at infinity" in sentence(live)
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_nodes_are_dragged_along_the_circle(figure, phone):
+    live = figure("nodes", **(PHONE if phone else {}))
+    slider(live, "node j").press("Home")
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    drag(live, handle, (-30, 60), phone)  # downwards on the page: clockwise
+    wait_for(live, lambda shown: 0 < check_nodes(shown)["node"] < 16)
+
+
 def check_modes(shown):
     """Compare what the figure shows with ssm_teach, and return it."""
     A = initial_A(shown["init"], shown["count"])
@@ -1120,6 +1184,7 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "cost": ("states", 64),
         "poles": ("re", -1.0),
         "modes": ("delta", 0.1),
+        "nodes": ("length", 10),
         "spectrum": ("zoom", 20),
         "memory": ("coefficients", 20),
         "measures": ("order", 20),

@@ -66,14 +66,14 @@ const addSliders = (shell, model, stop) => {
   const one = (options) => addSlider(shell, model, options);
   const place = { min: REACH.re[0], max: REACH.re[1], step: 0.05, nudge: 0.1, unit: "1/s" };
   return [
-    one({ key: "re", text: "real part of the poles", ...place, ...shownIf(paired) }),
+    one({ key: "re", text: "real part", ...place, ...shownIf(paired) }),
     one({ key: "im", text: "imaginary part", unit: "rad/s", min: 0, max: REACH.im, step: 0.05, nudge: 0.1, ...shownIf(paired) }),
     one({ key: "first", text: "first pole", ...place, ...shownIf(real) }),
     one({ key: "second", text: "second pole", ...place, ...shownIf(real) }),
     one({ key: "zero", text: "the zero", ...place, max: REACH.zero[1], ...shownIf(zeroed) }),
     one({
       key: "omega",
-      text: "frequency of the sine ω",
+      text: "frequency ω",
       unit: "rad/s",
       min: 0.1,
       max: 30,
@@ -82,7 +82,7 @@ const addSliders = (shell, model, stop) => {
       scale: TONE_SCALE,
       marks: [0.1, 1, 10].map((omega) => [omega, String(omega)]),
     }),
-    one({ key: "step", text: "step of the recurrence", min: 0, max: STEPS, step: 1, nudge: 1, moved: stop }),
+    one({ key: "step", text: "step shown", min: 0, max: STEPS, step: 1, nudge: 1, moved: stop }),
   ];
 };
 

@@ -108,7 +108,7 @@ const responsePanel = (frame, title, values, times, level, xName) => {
   );
 };
 
-const gainPanel = ({ gain: frame, narrow }, state, { gains, gain, loudest, peak }) => {
+const gainPanel = ({ gain: frame }, state, { gains, gain, loudest, peak }) => {
   const at = (omega, value) => [frame.x(Math.log10(omega)), frame.y(DECIBELS(value))];
   const points = OMEGAS.map((omega, n) => at(omega, gains[n]));
   const top = loudest === null || loudest < 0.1 || !Number.isFinite(peak) ? "" : circle(...at(loudest, peak), 4, "x-exact-ring");
@@ -119,7 +119,7 @@ const gainPanel = ({ gain: frame, narrow }, state, { gains, gain, loudest, peak 
     frameBox(frame) +
     yTicks(frame, ticks(...frame.yDomain, 3)) +
     xTicks(frame, [-1, 0, 1], (power) => number(10 ** power)) +
-    label(frame.left, frame.top - 9, narrow ? "Gain |H(iω)|, dB" : "Frequency response |H(iω)|, dB", "x-title") +
+    label(frame.left, frame.top - 9, "Frequency response, dB", "x-title") +
     corner(frame, "ω, rad/s")
   );
 };

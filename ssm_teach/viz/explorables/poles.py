@@ -31,7 +31,9 @@ class Poles(Explorable):
 
     name = "poles"
     keys_shown = ("kind", "re", "im", "first", "second", "with_zero", "zero", "input", "omega", "step")
-    pictured: ClassVar[dict[str, dict]] = {"cancel": {"real_poles": (-0.3, -2.0), "zero": -0.35}}
+    pictured: ClassVar[dict[str, dict]] = {
+        "cancel": {"real_poles": (-0.3, -2.0), "zero": -0.35, "input": "push", "step": 100}
+    }
 
     kind = traitlets.Unicode("pair").tag(sync=True)
     re = traitlets.Float(-0.4).tag(sync=True)
