@@ -42,7 +42,7 @@ const wash = (frame, points, share) => {
   return region(`M${px(first)} ${px(bottom)}${edge}L${px(last)} ${px(bottom)}Z`, "x-weight");
 };
 
-// Chebyshev's weight is infinite at both ends of the window.
+// Chebyshev's weight is infinite at ages 0 and 1.
 const weightOf = (measure, age) => {
   const last = measure === "lagt" ? Infinity : 0.996;
   return MEASURES[measure].weight(Math.min(Math.max(age, 0.004), last));
@@ -132,7 +132,7 @@ const closureTold = ({ measure, closure }) => {
   if (measure === "legs" || measure === "lagt") return "Nothing drops out of its past, so it is its projection exactly.";
   if (measure === "fout" && closure === "jump") return "What leaves the window it takes from the average at the jump.";
   if (measure === "fout")
-    return "What leaves the window it takes from its own series, which shows the average of both ends: older windows stay mixed in.";
+    return "What leaves the window it takes from its own series, which shows the average of both ends: older windows linger.";
   if (measure === "chebyshev") return "It runs as LegT in other coordinates; only the projection weighs the ends more.";
   return "What leaves the window it takes from its own picture of the far end.";
 };
