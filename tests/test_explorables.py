@@ -15,8 +15,9 @@ import pytest
 from scipy.signal import lfilter
 
 from ssm_teach import hippo, scan
-from ssm_teach.discretize import discretize, gbt
+from ssm_teach.discretize import bilinear, discretize, gbt
 from ssm_teach.errors import UserError
+from ssm_teach.kernels import powers_kernel
 from ssm_teach.layers.s4d import initial_A
 from ssm_teach.lti import StateSpace
 from ssm_teach.viz import explorables
@@ -29,6 +30,7 @@ from ssm_teach.viz.explorables import (
     Measures,
     Memory,
     Modes,
+    Nodes,
     Poles,
     Ring,
     Scan,
@@ -921,6 +923,89 @@ def test_cost_crosses_over_where_theory_does(tmp_path):
     assert {curve["key"]: curve["cost"] for curve in memory["curves"]}["state"] == 131072
 
 
+# Nodes
+
+
+def nodes_states():
+    """States of Nodes from all over its controls: odd and even lengths, the node at z = −1, one state."""
+    rng = np.random.default_rng(9)
+    drawn = [
+        {
+            "length": int(rng.integers(4, 65)),
+            "delta": float(10 ** rng.uniform(-2.3, -0.3)),
+            "states": int(rng.choice([1, 2, 4, 8, 16])),
+            "delay": float(rng.uniform(0.05, 3)),
+            "corrected": k % 2 == 0,
+            "node": int(rng.integers(0, 64)),
+        }
+        for k in range(30)
+    ]
+    shifted = Nodes().state()
+    return [shifted, {**shifted, "corrected": True}, {**shifted, "node": 16}, {**shifted, "length": 31}, *drawn]
+
+
+def nodes_system(state):
+    """LegS, discretised by the package, and the readout of the echo."""
+    N, n = state["states"], np.arange(state["states"])
+    A, B = hippo.transition("legs", N)
+    legendre = np.polynomial.legendre.legvander(2 * np.exp(-state["delay"]) - 1, N - 1).ravel()
+    return B, np.sqrt(2 * n + 1) * legendre * np.sinc(n / N), *bilinear(A, B, state["delta"])
+
+
+@pytest.mark.node
+@needs_node
+def test_nodes_answer_and_kernel_are_those_of_the_dense_matrix(tmp_path):
+    states = nodes_states()
+    shown = node(tmp_path, "nodes.math.mjs", "(state) => m.valuesOf(state)", states)
+    for state, values in zip(states, shown, strict=True):
+        B, C, A_bar, B_bar = nodes_system(state)
+        L, dt, eye = state["length"], state["delta"], np.eye(len(B))
+        near = functools.partial(pytest.approx, abs=1e-11 * np.abs(powers_kernel(A_bar, B_bar, C, 2 * L)).sum())
+        z = np.exp(-2j * np.pi * np.arange(L) / L)
+        readouts = [C - C @ np.linalg.matrix_power(A_bar, L), C]
+        right, bare = ([row @ np.linalg.solve(eye - A_bar * w, B_bar) for w in z] for row in readouts)
+        mine, other = (right, bare) if state["corrected"] else (bare, right)
+        truth = powers_kernel(A_bar, B_bar, C, 2 * L)
+        forever = np.linalg.solve((eye - np.linalg.matrix_power(A_bar, L)).T, C)  # reads Σ_m K_{k+mL}
+        kernel = truth[:L] if state["corrected"] else powers_kernel(A_bar, B_bar, forever, L)
+        assert np.array(values["spectrum"]) == near(np.array(mine))
+        assert np.array(values["other_spectrum"]) == near(np.array(other))
+        assert np.array(values["truth"]) == near(truth)
+        assert np.array(values["kernel"]) == near(kernel)
+        assert values["error"] == pytest.approx(np.abs(kernel - truth[:L]).max() / np.abs(truth[:L]).max(), abs=1e-8)
+        assert values["limit"] == near(dt / 2 * readouts[not state["corrected"]] @ B)
+        if L % 2 == 0:
+            assert values["spectrum"][L // 2] == near(values["limit"])
+
+
+@pytest.mark.node
+@needs_node
+def test_nodes_go_where_the_bilinear_transform_sends_them_and_poles_are_those_of_the_normal_part(tmp_path):
+    states = nodes_states()
+    for state, values in zip(
+        states, node(tmp_path, "nodes.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        L, dt = state["length"], state["delta"]
+        z = np.exp(-2j * np.pi * np.arange(L) / L)
+        finite = [j for j in range(L) if 2 * j != L]
+        g = 2 / dt * (1 - z[finite]) / (1 + z[finite])
+        assert np.array(values["heights"], dtype=object)[finite].astype(float) == pytest.approx(g.imag, rel=1e-9)
+        assert L % 2 or values["heights"][L // 2] == "inf"
+        assert values["z"] == pytest.approx(z[values["node"]], abs=TOLERANCE)
+        assert values["node"] == min(state["node"], L - 1)
+        expected = np.zeros(1) if state["states"] == 1 else hippo.nplr("legs", state["states"])[0].imag
+        assert np.array(values["poles"]) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.node
+@needs_node
+def test_missing_correction_multiplies_a_one_state_kernel_by_the_factor_of_theory(tmp_path):
+    state = {**Nodes().state(), "states": 1, "length": 10, "delta": 2 / 19, "corrected": False}  # Ā = 0.9
+    (values,) = node(tmp_path, "nodes.math.mjs", "(state) => m.valuesOf(state)", [state])
+    assert np.array(values["kernel"]) / values["truth"][:10] == pytest.approx(np.full(10, 1 / (1 - 0.9**10)), rel=1e-12)
+    assert 1 + values["error"] == pytest.approx(1.5353, abs=5e-5)
+
+
 # Modes
 
 
@@ -1299,6 +1384,9 @@ def test_live_explorable_can_be_set_from_python():
         (lambda: Poles(real_poles=(-1, -5)), "the second real pole must lie in -4 to 0.5; got -5"),
         (lambda: Poles(zero=3), "zero must lie in -4 to 2; got 3"),
         (lambda: Poles(input="step"), "unknown input 'step'; choose one of kick, push, sine"),
+        (lambda: Nodes(length=3), "Nodes: length must lie in 4 to 64; got 3"),
+        (lambda: Nodes(length=8, node=8), "Nodes: node must lie in 0 to 7; got 8"),
+        (lambda: Nodes(states=3), "Nodes: states must be 1, 2, 4, 8 or 16; got 3"),
         (lambda: Modes(delta=2), "Modes: delta must lie in 0.001 to 1; got 2"),
         (lambda: Modes(count=33), "Modes: count must lie in 1 to 32; got 33"),
         (lambda: Modes(count=8, mode=8), "Modes: mode must lie in 0 to 7; got 8"),

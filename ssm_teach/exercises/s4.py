@@ -98,7 +98,7 @@ EXERCISES = [
         solution=_highest,
         inputs=_diagonal_system,
         wrong={
-            "Right for the infinite kernel. Which readout belongs to the first L samples?": lambda Lambda, B, C, dt, L: (
+            "This is the infinite kernel. Which readout has its first L samples?": lambda Lambda, B, C, dt, L: (
                 dt / 2 * (C * B).sum()
             ),
             "A factor of two: the limit has Δ/2.": lambda Lambda, B, C, dt, L: (
