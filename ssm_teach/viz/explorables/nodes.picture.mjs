@@ -4,6 +4,7 @@ import { valuesOf } from "./nodes.math.mjs";
 import { circle, clipped, complexNumber, curve, keyRows, label, line, number } from "./plot.mjs";
 import { panel, picture, rectangle, ticks, xTicks, yTicks } from "./plot.mjs";
 
+const DECADES = 4; // of the answers that are shown, below the loudest
 const MIDDLE = 10; // |Im g| that lies half way to infinity on the axis
 
 // The whole imaginary axis in a finite height, infinity at ±1.
@@ -24,11 +25,11 @@ export const layoutOf = (width, { length, extremes } = { length: 32, extremes: [
   const third = side + 46 + 130 + 54;
   const answers = panel({
     left: narrow ? 44 : third,
-    top: narrow ? 24 + side + 58 : 24,
+    top: narrow ? 24 + side + 46 : 24,
     width: narrow ? width - 52 : width - third - 8,
     height: narrow ? 110 : side,
     xDomain: [-0.7, length - 0.3],
-    yDomain: [0, 1.08 * loudest],
+    yDomain: [Math.log10(loudest) - DECADES, Math.log10(loudest) + 0.3],
   });
   const kernel = panel({
     left: 44,
@@ -65,7 +66,7 @@ const circlePanel = (frame, { length }, values) => {
 
 const axisPanel = (frame, values) => {
   const nodes = values.heights.map((height) => circle(frame.x(0), frame.y(squeezed(height)), 3.5, "x-node"));
-  const poles = values.poles.map((omega) => circle(frame.x(-0.5), frame.y(squeezed(omega)), 3, "x-dot"));
+  const poles = values.poles.map((omega) => circle(frame.x(-0.5), frame.y(squeezed(omega)), 3, "x-node-pole"));
   const chosen = circle(frame.x(0), frame.y(squeezed(values.height)), 7, "x-grip");
   const scale = [-1, -0.5, 0, 0.5, 1];
   const names = ["−∞", number(-MIDDLE), "0", number(MIDDLE), "∞"];
@@ -79,15 +80,18 @@ const axisPanel = (frame, values) => {
 };
 
 const answersPanel = (frame, { length }, { spectrum, other_spectrum: other, node }) => {
+  const floor = frame.yDomain[0];
+  const heightOf = (answer) => frame.y(Math.max(Math.log10(modulus(answer)), floor));
   const stems = spectrum.map((answer, j) => {
-    const [x, y] = [frame.x(j), frame.y(modulus(answer))];
-    return line(x, frame.y(0), x, y, "x-kept-line") + circle(x, y, j === node ? 6 : 2.5, j === node ? "x-grip" : "x-mode");
+    const [x, y] = [frame.x(j), heightOf(answer)];
+    return line(x, frame.y(floor), x, y, "x-kept-line") + circle(x, y, j === node ? 6 : 2.5, j === node ? "x-grip" : "x-mode");
   });
-  const rings = other.map((answer, j) => circle(frame.x(j), frame.y(modulus(answer)), 3, "x-mode-twin"));
+  const rings = other.map((answer, j) => circle(frame.x(j), heightOf(answer), 3.5, "x-mode-twin"));
+  const powers = ticks(...frame.yDomain, 5).filter(Number.isInteger);
   return (
-    clipped(frame, rings.join("") + stems.join("")) +
+    clipped(frame, stems.join("") + rings.join("")) +
     frameBox(frame) +
-    yTicks(frame, ticks(...frame.yDomain, 4)) +
+    yTicks(frame, powers, (power) => number(10 ** power, 1)) +
     xTicks(frame, [0, Math.floor(length / 2), length - 1]) +
     label(frame.left, frame.top - 9, "The answers |K̂|", "x-title") +
     label(frame.left + frame.width, frame.top + frame.height + 29, "node j", "x-axis", "end")
@@ -112,7 +116,7 @@ const kernelPanel = (frame, { length, corrected }, { kernel, truth }) => {
     frameBox(frame) +
     yTicks(frame, ticks(...frame.yDomain, 4)) +
     xTicks(frame, [0, length - 1, 2 * length - 1]) +
-    label(frame.left, frame.top - 9, "The kernel, and what rings on after the window", "x-title") +
+    label(frame.left, frame.top - 9, "The kernel, and what rings on", "x-title") +
     label(frame.left + frame.width, frame.top + frame.height + 29, "sample k", "x-axis", "end")
   );
 };
@@ -123,7 +127,7 @@ export const describe = (state, values) => {
   const { length, delta, states, delay, corrected } = state;
   const { node, z, height, answer, error } = values;
   const system = states === 1 ? "One state, plain decay." : `${states} states, echo after ${number(delay)}.`;
-  const image = Number.isFinite(height) ? `g = ${complexNumber({ re: 0, im: height })}` : "g at infinity";
+  const image = Number.isFinite(height) ? `g = ${number(height)}i` : "g at infinity";
   const place = `Node ${node} of ${length}: z = ${complexNumber(z)} goes to ${image}, the answer is ${complexNumber(answer)}.`;
   const window = `The window has the length LΔ = ${number(length * delta)}.`;
   const verdict = corrected
@@ -136,10 +140,10 @@ export const describe = (state, values) => {
 
 const keyEntries = ({ corrected }) => [
   [(x, y) => circle(x + 10, y - 4, 3.5, "x-node"), "node"],
-  [(x, y) => circle(x + 10, y - 4, 3, "x-dot"), corrected ? "pole of the normal part" : "pole; kernel from C"],
+  [(x, y) => circle(x + 10, y - 4, 3, "x-node-pole"), "pole of the normal part"],
   [(x, y) => circle(x + 10, y - 4, 3, "x-mode-twin"), `answer with ${corrected ? "C" : "C̃"}`],
   [(x, y) => line(x, y - 4, x + 22, y - 4, "x-exact"), "kernel by powers"],
-  ...(corrected ? [[(x, y) => circle(x + 10, y - 4, 3, "x-mode"), "kernel from C̃"]] : []),
+  [(x, y) => circle(x + 10, y - 4, 3, corrected ? "x-mode" : "x-dot"), `kernel from ${corrected ? "C̃" : "C"}`],
 ];
 
 const domainOf = ({ kernel, truth }) => {
