@@ -115,7 +115,7 @@ const near = (value, [low, high]) => Number((Math.round(Math.min(Math.max(value,
 const addGrips = (shell, model, clock) => {
   const planeAt = (x, y) => {
     const { plane } = layoutOf(shell.width());
-    return [plane.xDomain[0] + (x - plane.left) / plane.xScale, (plane.y(0) - y) / plane.yScale];
+    return [plane.xDomain[0] + (x - plane.left) / plane.xScale, (plane.y(0) - y) / (plane.y(0) - plane.y(1))];
   };
   return {
     pole: addHandle(shell, "x-grab", (x, y) => {
