@@ -1,6 +1,6 @@
 // Modes as SVG text: the eigenvalues after one step in the unit disc, the kernel beside them, the frequency response below.
 import { circle, clipped, curve, keyRows, label, line, number, panel, picture } from "./plot.mjs";
-import { rectangle, ticks, xTicks, yTicks } from "./plot.mjs";
+import { rectangle, xTicks, yTicks } from "./plot.mjs";
 import { OMEGA, TAPS, valuesOf } from "./modes.math.mjs";
 
 export const INIT_NAMES = { lin: "S4D-Lin", inv: "S4D-Inv", legs: "S4D-LegS", real: "S4D-Real" };
@@ -73,7 +73,7 @@ const kernelPanel = ({ kernel: frame, narrow }, { kernel, share, mode }) => {
     clipped(frame, inside) +
     frameBox(frame) +
     xTicks(frame, narrow ? [0, 100, 200] : [0, 50, 100, 150, 200]) +
-    yTicks(frame, ticks(...frame.yDomain, 3)) +
+    yTicks(frame, [frame.yDomain[0], 0, frame.yDomain[1]]) +
     titled(frame, narrow ? "Kernel" : `Kernel K, and the share of mode ${mode}`, "step l")
   );
 };
