@@ -32,6 +32,8 @@ SPOILED = {
         "K = through_steps(dplr, B_u, C @ V.conj(), times)",
     ),
     "halfway-polynomial": ("- (1 - tau) / 2 * product(-1, N)", "- (1 + tau) / 2 * product(-1, N)"),
+    "almost-legs": ("gap / 2 * product(-1, N)", "0 * product(-1, N)"),
+    "mean-angle": ("law = sp.atan(1 / nu) - nu / 2", "law = sp.atan(1 / nu) - nu"),
     "phase-condition": ("np.pi / 2 * (N - 1 - 2 * np.arange(N // 2))", "np.pi / 2 * (N - 2 * np.arange(N // 2))"),
     "top-frequency-series": ("guess = big**2 / sp.pi - sp.pi / 6", "guess = big**2 / sp.pi - big / sp.pi"),
     "bottom-frequency": ("max(0.0, np.pi / 2 - lowest * H)", "max(0.0, np.pi - lowest * H)"),
