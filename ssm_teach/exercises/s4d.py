@@ -69,8 +69,8 @@ EXERCISES = [
         wrong={
             "The conjugate mode is missing: the output is twice the real part.": 0.0960,
             "This is 2Δ, as if B̄ were ΔB; the hold makes it smaller.": 0.2,
-            "This is K_1: the first sample has no factor Ā.": 0.1629,
-            "This is the bilinear B̄.": 0.1909,
+            "This is K_1: the first sample has no factor Ā.": 0.1648,
+            "This is the bilinear B̄.": 0.1906,
         },
         hints=["K_0 = 2 Re C B̄: no power of Ā.", "B̄ = (e^{aΔ} − 1)/a, a complex number."],
     ),
