@@ -7,18 +7,22 @@ A *measure* says which past counts and how much; an orthonormal basis g_n of tha
 Age is counted back from now in windows: age 0 is this moment, age 1 the far end. Differentiate c_n, and a linear system
 c' = A c + B f appears, with A and B below in S4's sign (stable = left half plane; HiPPO prints −A).
 
-| measure         | window                  | weight w    | basis g_n(age)                 | the system is            |
-|-----------------|-------------------------|-------------|--------------------------------|--------------------------|
-| ``legs``        | all of the past, t      | 1           | √(2n+1) P_n(1 − 2 age)         | exact; c' = (Ac + Bf)/t  |
-| ``legt``        | the last θ              | 1           | the same                       | closed by c itself       |
-| ``lmu``         | the last θ              | 1           | P_n(2 age − 1), unnormalised   | ``legt`` in other units  |
-| ``lagt``        | all, forgotten as e^−age| e^−age      | L_n(age)                       | exact                    |
-| ``fout``        | the last θ              | 1           | 1, √2 cos 2πj age, √2 sin …    | closed at the jump       |
-| ``fout-series`` | the last θ              | 1           | the same                       | closed by c itself       |
-| ``chebyshev``   | the last θ              | 1/(π√(a(1−a)))| √2 T_n(1 − 2 age)            | ``legt`` in other units  |
+| measure         | window                   | weight w       | basis g_n(age)               | the system             |
+|-----------------|--------------------------|----------------|------------------------------|------------------------|
+| ``legs``        | all of the past, t       | 1              | √(2n+1) P_n(1 − 2 age)       | exact; c' = (Ac + Bf)/t|
+| ``legt``        | the last θ               | 1              | the same                     | closed by c itself     |
+| ``lmu``         | the last θ               | 1              | P_n(2 age − 1), no norm      | ``legt``, rescaled     |
+| ``lagt``        | all, in units of θ       | e^−age         | L_n(age)                     | exact                  |
+| ``fout``        | the last θ               | 1              | 1, √2 cos 2πj age, √2 sin …  | closed at the jump     |
+| ``fout-series`` | the last θ               | 1              | the same                     | closed by c itself     |
+| ``chebyshev``   | the last θ               | 1/(π√(a(1−a))) | √2 T_n(1 − 2 age), a = age   | ``legt``, converted    |
 
 "Closed": a window that slides must know f(t − θ), what drops out of it, and can only ask c. Time is counted in windows
 in all but ``legs``: a window of θ seconds and samples every Δ seconds make dt = Δ/θ.
+
+What was not derived: a system for the projection in Chebyshev's weight, which is infinite at both ends of the window.
+``transition("chebyshev", N)`` keeps the polynomial of ``legt`` and writes it in Chebyshev polynomials; ``project`` is
+the projection in the weight. HiPPO's tilted Chebyshev systems are neither.
 
 Sources: A. Gu, T. Dao, S. Ermon, A. Rudra and C. Ré 2020, "HiPPO"; A. Voelker, I. Kajić and C. Eliasmith 2019,
 "Legendre Memory Units"; A. Gu, I. Johnson, A. Timalsina, A. Rudra and C. Ré 2023, "How to Train Your HiPPO".
@@ -44,7 +48,8 @@ MEASURES = ("legs", "legt", "lmu", "lagt", "fout", "fout-series", "chebyshev")
 def transition(measure: str, N: int) -> tuple[np.ndarray, np.ndarray]:
     """A (N, N) and B (N,) of c' = Ac + Bf, float64, dimensionless; of c' = (Ac + Bf)/t for ``"legs"``.
 
-    B_n is g_n at age 0, how strongly this moment enters c_n, except where a closure changes it: ``"fout"`` doubles it.
+    B_n is g_n at age 0, how strongly this moment enters c_n, with three exceptions: ``"fout"`` doubles it, for its
+    closure, and ``"lmu"`` and ``"chebyshev"`` are ``"legt"`` in other coordinates.
     S4 takes the ``"legs"`` matrices without the 1/t: a time-invariant system whose memory is another; see chapter 6.
 
     Raises:
@@ -58,7 +63,7 @@ def transition(measure: str, N: int) -> tuple[np.ndarray, np.ndarray]:
     array([1.    , 1.7321])
     """
     _check("transition", measure, N)
-    return _TRANSITIONS[measure](N)
+    return _TABLE[measure][0](N)
 
 
 def nplr(measure: str, N: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -100,7 +105,7 @@ def basis(measure: str, N: int, age) -> np.ndarray:
            [ 1.    , -1.7321,  2.2361]])
     """
     _check("basis", measure, N)
-    return _BASES[measure](N, _ages("basis", measure, age))
+    return _TABLE[measure][1](N, _ages("basis", measure, age))
 
 
 def project(measure: str, N: int, u, dt: float | None = None) -> np.ndarray:
@@ -116,7 +121,7 @@ def project(measure: str, N: int, u, dt: float | None = None) -> np.ndarray:
     _check("project", measure, N)
     u, dt = _samples("project", u), _step("project", measure, dt)
     edges = np.arange(len(u), -1, -1) * (1 / len(u) if dt is None else dt)
-    cumulative = _CUMULATIVES[measure](N, edges if measure == "lagt" else np.minimum(edges, 1.0))
+    cumulative = _TABLE[measure][2](N, edges if measure == "lagt" else np.minimum(edges, 1.0))
     return u @ (cumulative[:-1] - cumulative[1:])
 
 
@@ -305,26 +310,14 @@ def _table(vander, x, N):
     return vander(x, N - 1).reshape(*x.shape, N)
 
 
-_TRANSITIONS = {
-    "legs": _legs,
-    "legt": _legt,
-    "lmu": _lmu,
-    "lagt": _lagt,
-    "fout": _fout,
-    "fout-series": _fout_series,
-    "chebyshev": _chebyshev,
-}
-_BASES = dict(
-    zip(MEASURES, (_legendre, _legendre, _shifted, _laguerre, _fourier, _fourier, _chebyshev_basis), strict=True)
-)
-_CUMULATIVES = {
-    "legs": _legendre_cumulative,
-    "legt": _legendre_cumulative,
-    "lmu": _shifted_cumulative,
-    "lagt": _laguerre_cumulative,
-    "fout": _fourier_cumulative,
-    "fout-series": _fourier_cumulative,
-    "chebyshev": _chebyshev_cumulative,
+_TABLE = {  # the system, the basis, and its integral from age 0
+    "legs": (_legs, _legendre, _legendre_cumulative),
+    "legt": (_legt, _legendre, _legendre_cumulative),
+    "lmu": (_lmu, _shifted, _shifted_cumulative),
+    "lagt": (_lagt, _laguerre, _laguerre_cumulative),
+    "fout": (_fout, _fourier, _fourier_cumulative),
+    "fout-series": (_fout_series, _fourier, _fourier_cumulative),
+    "chebyshev": (_chebyshev, _chebyshev_basis, _chebyshev_cumulative),
 }
 
 
