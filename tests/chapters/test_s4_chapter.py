@@ -18,6 +18,7 @@ SPOILED = {
     "nodes-keep-their-distance": ("tangents[:, None] - Lambda)", "tangents[:, None] - 1j * Lambda.imag)"),
     "woodbury-rank-one": ("- R * P_s * k(Q_s, B_s4)", "+ R * P_s * k(Q_s, B_s4)"),
     "four-cauchy-sums": ("(1 + k(Q_3, P_3)) - k(C_3, P_3)", "(1 + k(Q_3, P_3)) + k(C_3, P_3)"),
+    "feedback-divisor": ("weights = -Lambda.real * np.abs(P)", "weights = Lambda.real * np.abs(P)"),
     "kernel-by-table": (
         "    Q = P.conj()\n    CB, CP, QB, QP = (table @ (x * y) for x in (C, Q) for y in (B, P))\n    return 2",
         "    Q = -P.conj()\n    CB, CP, QB, QP = (table @ (x * y) for x in (C, Q) for y in (B, P))\n    return 2",
