@@ -47,6 +47,4 @@ class Nodes(Explorable):
         ]:
             require(low <= given <= high, f"Nodes: {argument} must lie in {low} to {high}; got {given}")
         require(states in (1, 2, 4, 8, 16), f"Nodes: states must be 1, 2, 4, 8 or 16; got {states}")
-        super().__init__(
-            length=length, delta=delta, states=states, delay=delay, corrected=bool(corrected), node=node
-        )
+        super().__init__(length=length, delta=delta, states=states, delay=delay, corrected=bool(corrected), node=node)
