@@ -61,6 +61,8 @@ SPOILED = {
     ),
     "lin-collapses": ("modes_[2 * m_ - n] - sp.conjugate(modes_[n])", "modes_[2 * m_ - n] - modes_[n]"),
     "lin-collapsed-order": ("order_of(lin, dt, method)", "order_of(lin, 0.99 * dt, method)"),
+    "real-modes-are-few": ("0.02, threshold=1e-2) for _", "0.02, threshold=1e-10) for _"),
+    "phase-error": ("(2.0**-24 * np.abs(lags * z.imag)", "(2.0**-26 * np.abs(lags * z.imag)"),
     "double-phases-suffice": (
         "torch.tensor([z]), torch.tensor([0.5 + 0j]",
         "torch.tensor([z * (1 + 1e-6)]), torch.tensor([0.5 + 0j]",
