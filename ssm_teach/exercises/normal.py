@@ -75,15 +75,16 @@ EXERCISES = [
     ),
     Exercise(
         "normal.2",
-        solution=np.array([4.60329, 0.55650]),
+        solution=np.array([7.45664, 1.37788]),
         rtol=1e-3,
         wrong={
-            "These are the squares of the frequencies.": np.array([21.1903, 0.30969]),
-            "The higher one comes first.": np.array([0.55650, 4.60329]),
+            "These are the squares of the frequencies.": np.array([55.6014, 1.89856]),
+            "The higher one comes first.": np.array([1.37788, 7.45664]),
+            "These belong to N = 4.": np.array([4.60329, 0.55650]),
         },
         hints=[
-            "The odd powers of s cancel: ½[(s+½)(s+3/2)(s+5/2)(s+7/2) + the same with minus] = s⁴ + e₂ s² + e₄.",
-            "e₂ is the sum of all products of two of ½, 3/2, 5/2, 7/2, and e₄ the product of all four. Set s = iω.",
+            "The even powers of s cancel: ½[(s+½)(s+3/2)…(s+9/2) + the same with minus] = s⁵ + e₂ s³ + e₄ s.",
+            "e₂ is the sum of all products of two of ½, 3/2, 5/2, 7/2, 9/2, and e₄ of all products of four. Set s = iω.",
         ],
     ),
     Exercise(
