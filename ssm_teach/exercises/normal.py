@@ -84,7 +84,7 @@ EXERCISES = [
         },
         hints=[
             "The even powers of s cancel: ½[(s+½)(s+3/2)…(s+9/2) + the same with minus] = s⁵ + e₂ s³ + e₄ s.",
-            "e₂ is the sum of all products of two of ½, 3/2, 5/2, 7/2, 9/2, and e₄ of all products of four. Set s = iω.",
+            "e₂ sums all products of two of ½, 3/2, 5/2, 7/2, 9/2, and e₄ all products of four. Set s = iω.",
         ],
     ),
     Exercise(
