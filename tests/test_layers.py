@@ -217,6 +217,14 @@ def test_autocast_changes_the_dtype_at_most(name, options):
 
 
 @every_variant
+def test_a_layer_moved_to_another_precision_streams_in_it(name, options):
+    layer, u = build(name, options, dtype=torch.float32).double(), signal(9)
+    y, state = layer(u, state=layer.initial_state(2), return_state=True)
+    assert_equal(y, step_by_step(layer, u)[0])
+    assert state.dtype == layer.initial_state(2).dtype == layer.step(u[:, 0], state)[1].dtype
+
+
+@every_variant
 def test_copies_and_saved_weights_give_the_same_layer(name, options):
     layer, u = build(name, options), signal(20)
     loaded = make(name, D, N, dtype=torch.float64, **options)

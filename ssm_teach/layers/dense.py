@@ -23,7 +23,9 @@ class DenseBank(SequenceLayer):
     is returned in the dtype of u.
     """
 
-    _state_dtype: torch.dtype
+    @property
+    def _state_dtype(self) -> torch.dtype:
+        return self.D.dtype
 
     def _dense(self):
         """Ā (d, M, M), B̄ (d, M) and C (d, M), real, for the M real numbers that `_flat` makes of a state."""

@@ -66,7 +66,7 @@ class LSSL(DenseBank):
             f"LSSL: dt_min and dt_max must satisfy 0 < dt_min ≤ dt_max; got dt_min={dt_min!r}, dt_max={dt_max!r}",
         )
         A, B = hippo.transition(measure, N)
-        self.causal, self._state_dtype = not bidirectional, dtype
+        self.causal = not bidirectional
 
         # Drawn in float64 on the CPU, then cast: one seed gives one layer, whatever its dtype and device.
         values = {

@@ -68,7 +68,7 @@ class S4(DenseBank):
             0 < dt_min <= dt_max < math.inf,
             f"S4: dt_min and dt_max must satisfy 0 < dt_min ≤ dt_max; got dt_min={dt_min!r}, dt_max={dt_max!r}",
         )
-        self.causal, self._state_dtype = not bidirectional, dtype.to_complex()
+        self.causal = not bidirectional
 
         # Drawn in float64 on the CPU, then cast: one seed gives one layer, whatever its dtype and device.
         log_dt = torch.empty(d, dtype=torch.float64).uniform_(math.log(dt_min), math.log(dt_max))
@@ -105,6 +105,10 @@ class S4(DenseBank):
             state = v - w * (dt / 2 * _pair_sum(P.conj(), v) / (1 + dt / 2 * _pair_sum(P.conj(), w)))
             y_k = _pair_sum(C, state)[..., 0] + self.D * u_k
         return y_k.to(dtype), state
+
+    @property
+    def _state_dtype(self):
+        return self.D.dtype.to_complex()
 
     def _system(self):
         """Λ, P, B and C in double precision: (d, N), (d, N, 1), (d, N), (d, N), and Δ, (d,)."""
