@@ -50,7 +50,7 @@ EXERCISES = [
         solution=(np.exp(-1.0), (1 - np.exp(-1.0)) / 2),
         rtol=3e-4,
         wrong={
-            "Ā is right. B̄ is an integral over the step, not the step: the input decays while it is held.": (
+            "Ā is right. B̄ is not the step: what the held input has put in decays from the first moment on.": (
                 0.3679,
                 0.5,
             ),
