@@ -4,6 +4,7 @@ import functools
 import html
 import itertools
 import json
+import math
 import re
 import string
 import subprocess
@@ -13,11 +14,12 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from ssm_teach import scan
-from ssm_teach.discretize import discretize, gbt
+from ssm_teach import hippo, scan
+from ssm_teach.discretize import bilinear, discretize, gbt
 from ssm_teach.errors import UserError
+from ssm_teach.kernels import powers_kernel
 from ssm_teach.layers.s4d import initial_A
-from ssm_teach.layers.s5 import legs_normal_part
+from ssm_teach.lti import StateSpace
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import (
     Cost,
@@ -25,8 +27,14 @@ from ssm_teach.viz.explorables import (
     Duality,
     Gate,
     Landing,
+    Measures,
+    Memory,
+    Modes,
+    Nodes,
+    Poles,
     Ring,
     Scan,
+    Spectrum,
     WrapAround,
     base,
     module_source,
@@ -403,7 +411,7 @@ def ring_modes(state):
         inner, outer = sorted((state["r_min"], state["r_max"]))
         return -0.5 * np.log(inner**2 + (outer**2 - inner**2) * even), np.pi * state["max_phase"] * golden
     dt = state["delta"] * 10 ** (state["spread"] * (golden - 0.5))
-    block = legs_normal_part(64 // state["blocks"])[0]
+    block = initial_A("legs", 32 // state["blocks"])
     a = initial_A("lin", 32) if state["spectrum"] == "lin" else np.tile(block, state["blocks"])
     return -a.real * dt, a.imag * dt
 
@@ -552,6 +560,129 @@ def test_no_fixed_gate_leaves_more_than_the_best_one(method, tmp_path):
         assert values["best"]["gate"] == pytest.approx(grid[left.argmax()], rel=2e-3)
         made = Gate(hold=state["hold"], method=method, fixed_gate=None)
         assert made.fixed_gate == pytest.approx(values["best"]["gate"], rel=5e-4)  # four digits
+
+
+# Memory
+
+
+def memory_states():
+    rng = np.random.default_rng(6)
+    states = [
+        {
+            "signal": list(rng.uniform(-1, 1, 60)),
+            "coefficients": int(rng.integers(1, 41)),
+            "read": int(rng.integers(1, 61)),
+            "method": ("exact", "bilinear")[k % 2],
+        }
+        for k in range(20)
+    ]
+    # Forward Euler multiplies rounding by as much as its coefficients grow; a few coefficients leave enough digits.
+    states += [{**states[k], "coefficients": 1 + k, "method": "euler"} for k in range(8)]
+    ends = [{}, {"read": 1}, {"coefficients": 1}, {"coefficients": 40}, {"coefficients": 40, "method": "bilinear"}]
+    return [{**Memory().state(), **change} for change in states + ends]
+
+
+@pytest.mark.node
+@needs_node
+def test_memory_holds_the_coefficients_of_hippo_and_draws_what_they_reconstruct(tmp_path):
+    states = memory_states()
+    for state, values in zip(
+        states, node(tmp_path, "memory.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        past, N = np.array(state["signal"][: state["read"]]), state["coefficients"]
+        method = "zoh" if state["method"] == "exact" else state["method"]
+        c = hippo.online("legs", N, past, method=method)[-1]
+        near = functools.partial(pytest.approx, rel=1e-9, abs=1e-9)
+        assert np.array(values["c"]) == near(c)
+        fit = hippo.reconstruct("legs", c, 1 - (np.arange(len(past)) + 0.5) / len(past))
+        assert np.array(values["fit"]) == near(fit)
+        assert values["error"] == near(np.sqrt(np.mean((past - fit) ** 2)))
+        assert values["largest"] == near(np.abs(c).max())
+
+
+@pytest.mark.node
+@needs_node
+def test_memory_starts_with_its_first_shape_and_every_shape_fits_its_canvas(tmp_path):
+    names = ["waves", "jump", "burst", "flat"]
+    shapes = node(tmp_path, "memory.math.mjs", "(name) => m.shapeOf(name)", names)
+    assert_close(shapes[0], Memory().signal)
+    for shape in shapes:
+        Memory(signal=shape)
+
+
+@pytest.mark.node
+@needs_node
+def test_a_pen_draws_a_straight_line_over_the_samples_it_passes(tmp_path):
+    strokes = [[10, 0.5, 10, -0.5], [10, 0.0, 14, 0.8], [20, 1.0, 17, 0.4], [1, -1.0, 60, 1.0]]
+    call = "([a, p, b, q]) => m.drawn(new Array(60).fill(0), { pen: a, height: p }, { pen: b, height: q })"
+    for (a, p, b, q), shown in zip(strokes, node(tmp_path, "memory.math.mjs", call, strokes), strict=True):
+        expected = np.zeros(60)
+        low, high = sorted([(a, p), (b, q)])
+        passed = np.arange(low[0], high[0] + 1)
+        expected[passed - 1] = np.interp(passed, [low[0], high[0]], [low[1], high[1]]) if a != b else q
+        assert_close(shown, expected)
+
+
+# Measures
+
+
+def measures_states():
+    rng = np.random.default_rng(7)
+    memories = [(measure, "jump") for measure in ("legs", "legt", "lagt", "fout", "chebyshev")] + [("fout", "series")]
+    drawn = [
+        {
+            "measure": measure,
+            "closure": closure,
+            "signal": str(rng.choice(["tones", "sweep", "steps", "pulse"])),
+            "order": int(rng.integers(1, 41)),
+            "window": round(float(rng.uniform(0.2, 2)), 2),
+            "now": round(float(rng.uniform(0.2, 4)), 2),
+        }
+        for measure, closure in memories
+        for _ in range(6)
+    ]
+    ends = [{"order": 40, "window": 0.2, "now": 4.0}, {"order": 1, "window": 2.0, "now": 0.2, "signal": "steps"}]
+    return drawn + [{**Measures(measure=m, closure=c).state(), **end} for m, c in memories for end in ends]
+
+
+def name_in_hippo(state):
+    return "fout-series" if (state["measure"], state["closure"]) == ("fout", "series") else state["measure"]
+
+
+@pytest.mark.node
+@needs_node
+def test_measures_remember_what_hippo_remembers_and_project_what_it_projects(tmp_path):
+    states = measures_states()
+    for state, values in zip(
+        states, node(tmp_path, "measures.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        measure, N = name_in_hippo(state), values["states"]
+        assert state["order"] + (state["measure"] == "fout" and state["order"] % 2 == 0) == N
+        u = np.array(values["signal"])[: values["heard"]]
+        assert (len(u), values["window"]) == (
+            round(100 * state["now"]),
+            len(u) if measure == "legs" else round(100 * state["window"]),
+        )
+        dt = None if measure == "legs" else 1 / values["window"]
+        assert_close(values["projected"], hippo.project(measure, N, u, dt))
+        assert_close(values["c"], hippo.online(measure, N, u, dt)[-1])
+        age = (np.arange(len(values["said"])) + 0.5) / values["window"]
+        for name, c in [("said", values["c"]), ("ideal", values["projected"])]:
+            assert_close(values[name], hippo.reconstruct(measure, c, age), 10 * N)
+        assert_close(values["truth"], u[::-1][: len(age)])
+        for name, said in [("error", "said"), ("floor", "ideal")]:
+            square = (np.array(values[said]) - values["truth"])[::-1] ** 2
+            weighted = [hippo.project(measure, 1, part, dt)[0] for part in (square, np.ones_like(square))]
+            assert_close(values[name] ** 2, weighted[0] / weighted[1], 10)
+
+
+@pytest.mark.node
+@needs_node
+def test_measures_show_that_the_series_closure_of_fourier_stalls(tmp_path):
+    states = [Measures(measure="fout", closure=c, order=N).state() for c in ("jump", "series") for N in (10, 40)]
+    few, many, stalled, still = node(tmp_path, "measures.math.mjs", "(state) => m.valuesOf(state).error", states)
+    assert many < 0.6 * few
+    assert still == pytest.approx(stalled, rel=0.02)
 
 
 # Duality
@@ -792,6 +923,204 @@ def test_cost_crosses_over_where_theory_does(tmp_path):
     assert {curve["key"]: curve["cost"] for curve in memory["curves"]}["state"] == 131072
 
 
+# Nodes
+
+
+def nodes_states():
+    """States of Nodes from all over its controls: odd and even lengths, the node at z = −1, one state."""
+    rng = np.random.default_rng(9)
+    drawn = [
+        {
+            "length": int(rng.integers(4, 65)),
+            "delta": float(10 ** rng.uniform(-2.3, -0.3)),
+            "states": int(rng.choice([1, 2, 4, 8, 16])),
+            "delay": float(rng.uniform(0.05, 3)),
+            "corrected": k % 2 == 0,
+            "node": int(rng.integers(0, 64)),
+        }
+        for k in range(30)
+    ]
+    shifted = Nodes().state()
+    return [shifted, {**shifted, "corrected": True}, {**shifted, "node": 16}, {**shifted, "length": 31}, *drawn]
+
+
+def nodes_system(state):
+    """LegS, discretised by the package, and the readout of the echo."""
+    N, n = state["states"], np.arange(state["states"])
+    A, B = hippo.transition("legs", N)
+    legendre = np.polynomial.legendre.legvander(2 * np.exp(-state["delay"]) - 1, N - 1).ravel()
+    return B, np.sqrt(2 * n + 1) * legendre * np.sinc(n / N), *bilinear(A, B, state["delta"])
+
+
+@pytest.mark.node
+@needs_node
+def test_nodes_answer_and_kernel_are_those_of_the_dense_matrix(tmp_path):
+    states = nodes_states()
+    shown = node(tmp_path, "nodes.math.mjs", "(state) => m.valuesOf(state)", states)
+    for state, values in zip(states, shown, strict=True):
+        B, C, A_bar, B_bar = nodes_system(state)
+        L, dt, eye = state["length"], state["delta"], np.eye(len(B))
+        near = functools.partial(pytest.approx, abs=1e-11 * np.abs(powers_kernel(A_bar, B_bar, C, 2 * L)).sum())
+        z = np.exp(-2j * np.pi * np.arange(L) / L)
+        readouts = [C - C @ np.linalg.matrix_power(A_bar, L), C]
+        right, bare = ([row @ np.linalg.solve(eye - A_bar * w, B_bar) for w in z] for row in readouts)
+        mine, other = (right, bare) if state["corrected"] else (bare, right)
+        truth = powers_kernel(A_bar, B_bar, C, 2 * L)
+        forever = np.linalg.solve((eye - np.linalg.matrix_power(A_bar, L)).T, C)  # reads Σ_m K_{k+mL}
+        kernel = truth[:L] if state["corrected"] else powers_kernel(A_bar, B_bar, forever, L)
+        assert np.array(values["spectrum"]) == near(np.array(mine))
+        assert np.array(values["other_spectrum"]) == near(np.array(other))
+        assert np.array(values["truth"]) == near(truth)
+        assert np.array(values["kernel"]) == near(kernel)
+        assert values["error"] == pytest.approx(np.abs(kernel - truth[:L]).max() / np.abs(truth[:L]).max(), abs=1e-8)
+        assert values["limit"] == near(dt / 2 * readouts[not state["corrected"]] @ B)
+        if L % 2 == 0:
+            assert values["spectrum"][L // 2] == near(values["limit"])
+
+
+@pytest.mark.node
+@needs_node
+def test_nodes_go_where_the_bilinear_transform_sends_them_and_poles_are_those_of_the_normal_part(tmp_path):
+    states = nodes_states()
+    for state, values in zip(
+        states, node(tmp_path, "nodes.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        L, dt = state["length"], state["delta"]
+        z = np.exp(-2j * np.pi * np.arange(L) / L)
+        finite = [j for j in range(L) if 2 * j != L]
+        g = 2 / dt * (1 - z[finite]) / (1 + z[finite])
+        assert np.array(values["heights"], dtype=object)[finite].astype(float) == pytest.approx(g.imag, rel=1e-9)
+        assert L % 2 or values["heights"][L // 2] == "inf"
+        assert values["z"] == pytest.approx(z[values["node"]], abs=TOLERANCE)
+        assert values["node"] == min(state["node"], L - 1)
+        expected = np.zeros(1) if state["states"] == 1 else hippo.nplr("legs", state["states"])[0].imag
+        assert np.array(values["poles"]) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.node
+@needs_node
+def test_missing_correction_multiplies_a_one_state_kernel_by_the_factor_of_theory(tmp_path):
+    state = {**Nodes().state(), "states": 1, "length": 10, "delta": 2 / 19, "corrected": False}  # Ā = 0.9
+    (values,) = node(tmp_path, "nodes.math.mjs", "(state) => m.valuesOf(state)", [state])
+    assert np.array(values["kernel"]) / values["truth"][:10] == pytest.approx(np.full(10, 1 / (1 - 0.9**10)), rel=1e-12)
+    assert 1 + values["error"] == pytest.approx(1.5353, abs=5e-5)
+
+
+# Modes
+
+
+def modes_states():
+    """States of Modes from all over its controls."""
+    rng = np.random.default_rng(10)
+    return [
+        {
+            "init": init,
+            "method": method,
+            "readout": str(rng.choice(["equal", "mixed"])),
+            "delta": float(10 ** rng.uniform(-3, 0)),
+            "count": count,
+            "mode": int(rng.integers(0, count)),
+        }
+        for init, method in itertools.product(("lin", "inv", "legs", "real"), ("zoh", "bilinear"))
+        for count in (1, int(rng.integers(2, 32)), 32)
+    ]
+
+
+def modes_system(state):
+    """Eigenvalues, readout and the discrete system that a state means, from ssm_teach."""
+    A = initial_A(state["init"], state["count"])
+    seed, C = 12345, []
+    for _ in range(2 * state["count"]):
+        seed = (75 * seed + 74) % 65537
+        C.append(2 * seed / 65537 - 1)
+    C = np.array(C).reshape(-1, 2)
+    C = np.ones(len(A)) if state["readout"] == "equal" else C[:, 0] if state["init"] == "real" else C @ [1, 1j]
+    A_bar, B_bar = discretize(A, np.ones(len(A)), state["delta"], state["method"])
+    return A, C, A_bar, C * B_bar
+
+
+@pytest.mark.node
+@needs_node
+def test_modes_have_the_spectrum_kernel_and_gain_of_ssm_teach(tmp_path):
+    states = modes_states()
+    shown = node(tmp_path, "modes.math.mjs", "(state) => m.valuesOf(state)", states)
+    for state, values in zip(states, shown, strict=True):
+        A, C, A_bar, w = modes_system(state)
+        assert_close(np.array(values["A"], complex), A, scale=np.abs(A).max())
+        assert np.array(values["A_bar"], complex) == pytest.approx(A_bar, abs=1e-9)
+        kappa = 1 if state["init"] == "real" else 2
+        echoes = kappa * (w[:, None] * A_bar[:, None] ** np.arange(200)).real
+        largest = np.abs(echoes).sum(0).max()
+        assert np.array(values["kernel"]) == pytest.approx(echoes.sum(0), abs=1e-9 * largest)
+        assert np.array(values["share"]) == pytest.approx(echoes[state["mode"]], abs=1e-9 * largest)
+        twins = [np.concatenate([v, v.conj()]) if kappa == 2 else v for v in (A, C, A_bar, w)]
+        for curve, gain in (
+            ("ideal", lambda omega, t=twins: abs((t[1] / (1j * omega - t[0])).sum())),
+            (
+                "sampled",
+                lambda omega, t=twins, s=state: abs((t[3] / (1 - t[2] * np.exp(-1j * omega * s["delta"]))).sum()),
+            ),
+        ):
+            for omega, drawn in values[curve][::37]:
+                assert drawn == pytest.approx(gain(omega), rel=1e-6, abs=1e-9 * np.abs(C).sum())
+        phase = abs(np.angle(A_bar[state["mode"]]))
+        assert values["lands"] == pytest.approx(phase / state["delta"], rel=1e-8)
+        assert values["beyond"] == (A.imag > np.pi / state["delta"]).sum()
+
+
+@pytest.mark.node
+@needs_node
+def test_modes_fold_or_bend_a_frequency_beyond_nyquist_as_theory_says(tmp_path):
+    """A mode at 35 with Δ = 0.1: the hold folds it to 27.83, the bilinear map bends it to 21.03."""
+    states = [{"delta": 0.1, "method": method} for method in ("zoh", "bilinear")]
+    call = "(state) => m.stepOf({ re: 0, im: 35 }, state)"
+    for values, lands in zip(node(tmp_path, "modes.math.mjs", call, states), (27.83, 21.03), strict=True):
+        assert abs(np.angle(values["A_bar"])) / 0.1 == pytest.approx(lands, abs=5e-3)
+
+
+# Spectrum
+
+
+def least_condition(N):
+    """max ‖v_j‖‖w_j‖ of LegS's eigenvectors and the rows of their inverse, which is found by substitution."""
+    V = [[(-1) ** (n - j) * math.comb(n + j, n - j) if n >= j else 0 for j in range(N)] for n in range(N)]
+    W = [[int(n == j) for j in range(N)] for n in range(N)]
+    for n in range(N):
+        for k in range(n):
+            for j in range(k + 1):
+                W[n][j] -= V[n][k] * W[k][j]
+    units = np.sqrt(2 * np.arange(N) + 1)
+    columns = np.linalg.norm(np.array(V, dtype=float) * units[:, None], axis=0)
+    return (columns * np.linalg.norm(np.array(W, dtype=float) / units, axis=1)).max()
+
+
+@pytest.mark.node
+@needs_node
+def test_spectrum_shows_the_frequencies_of_python_and_the_least_condition_number(tmp_path):
+    states = [
+        {"size": size, "mode": mode, "zoom": zoom}
+        for size in (4, 6, 10, 32, 64)
+        for mode, zoom in [(0, 2.0), (1, 12.5), (31, 40.0)]
+    ]
+    shown = node(tmp_path, "spectrum.math.mjs", "(state) => m.valuesOf(state)", states)
+    for state, values in zip(states, shown, strict=True):
+        N, m = state["size"], min(state["mode"], state["size"] // 2 - 1)
+        laws = {"legs": hippo.nplr("legs", N)[0].imag[: N // 2], "inv": initial_A("inv", N // 2).imag}
+        laws["lin"] = initial_A("lin", N // 2).imag[::-1]
+        for law, omega in laws.items():
+            np.testing.assert_allclose(values[law], omega, rtol=1e-11, atol=0)
+            assert values["here"][law] == pytest.approx(omega[m], rel=1e-11)
+            assert values["near"][law] == (omega <= state["zoom"]).sum()
+        errors = laws["inv"] / laws["legs"] - 1
+        assert values["mode"] == m
+        assert values["error"] == pytest.approx(errors[m], abs=1e-10)
+        assert values["sag"]["mode"] == errors.argmin()
+        assert values["sag"]["error"] == pytest.approx(errors.min(), abs=1e-10)
+        assert values["last_error"] == pytest.approx(errors[-1], abs=1e-10)
+        assert values["lowest_gap"] == pytest.approx(2 * laws["legs"][-1], rel=1e-11)
+        assert values["condition"] == pytest.approx(least_condition(N), rel=1e-12)
+
+
 # The join
 
 
@@ -877,6 +1206,87 @@ def test_join_puts_each_file_once_and_before_its_importers(tmp_path):
     assert code == ["const low = 1;", "const mid = low + 1;", render.strip(), last]
 
 
+# Poles
+
+
+def poles_states():
+    draw = np.random.default_rng(2).uniform
+    drawn = [
+        {
+            "kind": ["pair", "real"][k % 2],
+            "re": float(draw(-4, 0.5)),
+            "im": float(draw(0, 6)),
+            "first": float(draw(-4, 0.5)),
+            "second": float(draw(-4, 0.5)),
+            "with_zero": k % 3 == 0,
+            "zero": float(draw(-4, 2)),
+            "input": ["kick", "push", "sine"][k % 3],
+            "omega": float(10 ** draw(-1, 1.4)),
+            "step": int(draw(0, 101)),
+        }
+        for k in range(40)
+    ]
+    ends = [{"re": 0.0, "im": 0.0}, {"re": 0.0, "im": 3.0}, {"kind": "real", "first": -1.0, "second": -1.0}]
+    ends += [{"kind": "real", "first": 0.0, "second": -4.0}, {"re": -4.0, "im": 0.0, "with_zero": True, "zero": 0.0}]
+    return drawn + [{**Poles().state(), **end} for end in ends]
+
+
+def mass_on_a_spring(state):
+    """The system that a state means, from its poles by way of their polynomial."""
+    pair = [state["re"] + 1j * state["im"], state["re"] - 1j * state["im"]]
+    _, c, k = np.poly(pair if state["kind"] == "pair" else [state["first"], state["second"]]).real
+    return StateSpace([[0, 1], [-k, -c]], [0, 1], [-state["zero"], 1] if state["with_zero"] else [1, 0])
+
+
+def driven(state):
+    k = np.arange(101)
+    return {"kick": 10.0 * (k == 0), "push": np.ones(101), "sine": np.sin(0.1 * state["omega"] * k)}[state["input"]]
+
+
+@pytest.mark.node
+@needs_node
+def test_poles_shows_the_responses_of_the_system_with_these_poles(tmp_path):
+    states = poles_states()
+    shown = node(tmp_path, "poles.math.mjs", "(state) => ({ ...m.valuesOf(state), omegas: m.OMEGAS })", states)
+    for state, values in zip(states, shown, strict=True):
+        system, t = mass_on_a_spring(state), np.array(values["times"])
+        np.testing.assert_allclose(np.poly(values["poles"]), [1, -system.A[1, 1], -system.A[1, 0]], atol=1e-12)
+        for name, expected in [("impulse", system.impulse_response(t)), ("push", system.step_response(t))]:
+            np.testing.assert_allclose(values[name], expected, atol=1e-10 * np.abs(expected).max())
+        discrete = system.discretize(0.1)
+        assert_close(values["A_bar"], discrete.A)
+        assert_close(values["B_bar"], discrete.B[:, 0])
+        y = discrete.recurrence(driven(state))
+        np.testing.assert_allclose(values["outputs"], y, atol=1e-10 * np.abs(y).max())
+        if max(values["poles"], key=lambda pole: pole.real).real != 0:
+            H = system.frequency_response(np.array([state["omega"], *values["omegas"]]))
+            np.testing.assert_allclose([values["gain"], *values["gains"]], abs(H), rtol=1e-10)
+            assert np.exp(1j * values["phase"]) == pytest.approx(H[0] / abs(H[0]), abs=1e-9)
+
+
+@pytest.mark.node
+@needs_node
+def test_poles_finds_the_loudest_frequency_and_the_weights_of_real_poles(tmp_path):
+    states = poles_states()
+    shown = node(tmp_path, "poles.math.mjs", "(state) => m.valuesOf(state)", states)
+    assert {values["verdict"] for values in shown} == {"stable", "on the edge", "unstable"}
+    for state, values in zip(states, shown, strict=True):
+        system = mass_on_a_spring(state)
+        stable = max(pole.real for pole in values["poles"]) < 0
+        assert (values["verdict"] == "stable") == stable == (values["peak"] is not None)
+        if stable:
+            assert values["peak"] == pytest.approx(system.h_infinity_norm()[0], rel=1e-8)
+            assert values["settles"] == pytest.approx(system.transfer_function(0).real, abs=1e-12)
+            slowest = max(pole.real for pole in values["poles"])
+            assert np.exp(slowest * values["half_life"]) == pytest.approx(0.5)
+        assert (values["weights"] is None) == (state["kind"] == "pair" or state["first"] == state["second"])
+        if values["weights"]:
+            t = np.linspace(0, 3, 7)
+            modes = np.exp(np.outer(t, [state["first"], state["second"]]))
+            expected = system.impulse_response(t)
+            np.testing.assert_allclose(modes @ values["weights"], expected, atol=1e-9 * np.abs(values["weights"]).max())
+
+
 # The two hosts
 
 
@@ -958,6 +1368,9 @@ def test_live_explorable_can_be_set_from_python():
         (lambda: Ring(r_min=0.95, r_max=0.9), "r_min must be at most r_max = 0.9; got 0.95"),
         (lambda: Ring(blocks=3), "blocks must be 1, 2, 4 or 8; got 3"),
         (lambda: Ring(spectrum="hippo"), "unknown spectrum 'hippo'"),
+        (lambda: Measures(measure="legz"), r"unknown measure 'legz'; .* \(did you mean legt\?\)"),
+        (lambda: Measures(order=0), "Measures: order must lie in 1 to 40; got 0"),
+        (lambda: Measures(window=3), "Measures: window must lie in 0.2 to 2; got 3"),
         (lambda: Gate(noise_logit=-21), "Gate: noise_logit must lie in -20 to 10; got -21"),
         (lambda: Gate(hold=0), "Gate: hold must lie in 1 to 4096; got 0"),
         (lambda: Gate(fixed_gate=1), "fixed_gate must lie in 0.0001 to 0.99; got 1"),
@@ -965,6 +1378,23 @@ def test_live_explorable_can_be_set_from_python():
         (lambda: Duality(length=17), "Duality: length must lie in 4 to 16; got 17"),
         (lambda: Duality(length=8, chunk=9), "Duality: chunk must lie in 1 to 8; got 9"),
         (lambda: Duality(length=8, reset=8), "Duality: reset must lie in 0 to 7; got 8"),
+        (lambda: Poles(pole=1), "Poles: pole's real part must lie in -4 to 0.5; got 1.0"),
+        (lambda: Spectrum(size=7), "Spectrum: size must be even and lie in 4 to 128; got 7"),
+        (lambda: Spectrum(size=8, mode=4), "Spectrum: mode must lie in 0 to 3; got 4"),
+        (lambda: Poles(real_poles=(-1, -5)), "the second real pole must lie in -4 to 0.5; got -5"),
+        (lambda: Poles(zero=3), "zero must lie in -4 to 2; got 3"),
+        (lambda: Poles(input="step"), "unknown input 'step'; choose one of kick, push, sine"),
+        (lambda: Nodes(length=3), "Nodes: length must lie in 4 to 64; got 3"),
+        (lambda: Nodes(length=8, node=8), "Nodes: node must lie in 0 to 7; got 8"),
+        (lambda: Nodes(states=3), "Nodes: states must be 1, 2, 4, 8 or 16; got 3"),
+        (lambda: Modes(delta=2), "Modes: delta must lie in 0.001 to 1; got 2"),
+        (lambda: Modes(count=33), "Modes: count must lie in 1 to 32; got 33"),
+        (lambda: Modes(count=8, mode=8), "Modes: mode must lie in 0 to 7; got 8"),
+        (lambda: Modes(init="leg"), r"unknown init 'leg'; .* \(did you mean legs\?\)"),
+        (lambda: Memory(signal=[0.0]), "Memory: signal must have 60 samples; got 1"),
+        (lambda: Memory(signal=[2.0] * 60), "every sample of signal must lie in −1 to 1"),
+        (lambda: Memory(coefficients=41), "Memory: coefficients must lie in 1 to 40; got 41"),
+        (lambda: Memory(method="zoh"), r"Memory: unknown method 'zoh'; choose one of exact, bilinear, euler"),
         (lambda: Cost(states=0), "Cost: states must lie in 1 to 256; got 0"),
         (lambda: Cost(view="decode"), r"unknown view 'decode'; .* \(did you mean decoding\?\)"),
         (lambda: Cost(expand=3), "Cost: expand must be 1 or 2; got 3"),

@@ -9,13 +9,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssm_teach import hippo
 from ssm_teach.discretize import discretize
 from ssm_teach.errors import UserError
 from ssm_teach.kernels import (
+    cauchy,
+    cauchy_direct,
     causal_conv,
     causal_conv_direct,
     circular_conv,
+    dense_kernel,
+    dplr_dense,
+    dplr_kernel,
+    dplr_kernel_direct,
+    dplr_spectrum,
     powers_kernel,
+    truncated_readout,
     vandermonde_kernel,
     vandermonde_kernel_direct,
 )
@@ -124,6 +133,146 @@ def test_float32_kernel_keeps_its_phases_over_sixteen_thousand_steps():
     assert np.abs(K.numpy() - exact).max() < 5e-7 * np.abs(exact).max()
 
 
+# Dense kernels, and diagonal plus low rank
+
+
+def legs(N, dt, seed=0):
+    """HiPPO-LegS with a random readout: the dense discrete system, and half of its DPLR form."""
+    A, B = hippo.transition("legs", N)
+    C = np.random.default_rng(seed).normal(size=N)
+    Lambda, P, B_V, V = hippo.nplr("legs", N)
+    half = [array[: N // 2] for array in (Lambda, P, B_V, C @ V)]
+    return (*discretize(A, B, dt, "bilinear"), C), half
+
+
+def random_dplr(shape=(2,), N=3, rank=1, seed=0):
+    rng = np.random.default_rng(seed)
+    Lambda = -np.exp(rng.normal(size=(*shape, N))) + 3j * rng.normal(size=(*shape, N))
+    P, B, C = (rng.normal(size=(*shape, N, k)) + 1j * rng.normal(size=(*shape, N, k)) for k in (rank, 1, 1))
+    return [Lambda, 0.7 * P, B[..., 0], C[..., 0]]
+
+
+def close(K, expected, tolerance):
+    np.testing.assert_allclose(K, expected, rtol=0, atol=tolerance * np.abs(expected).max())
+
+
+@settings(deadline=None, derandomize=True)
+@given(L=st.integers(1, 300), N=st.integers(1, 6), seed=st.integers(0, 99))
+def test_dense_kernel_equals_the_powers(L, N, seed):
+    rng = np.random.default_rng(seed)
+    A_bar, B_bar, C = (rng.normal(size=(2, N, k))[..., 0] if k == 1 else rng.normal(size=(2, N, k)) for k in (N, 1, 1))
+    A_bar = A_bar.reshape(2, N, N) / np.linalg.norm(A_bar.reshape(2, N, N), 2, axis=(1, 2))[:, None, None]
+    K = dense_kernel(A_bar, B_bar, C, L)
+    for channel in range(2):
+        close(K[channel], powers_kernel(A_bar[channel], B_bar[channel], C[channel], L), 1e-12)
+
+
+@pytest.mark.parametrize(("N", "L"), [(64, 4096), (64, 4095), (64, 1000), (16, 31), (4, 2), (2, 1)])
+def test_dplr_kernel_equals_naive_powers_of_the_hippo_matrix(N, L):
+    dense, half = legs(N, dt=1 / L)
+    close(dplr_kernel(*half, 1 / L, L), powers_kernel(*dense, L), 1e-11)
+
+
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(L=st.integers(1, 200), N=st.integers(1, 5), rank=st.integers(1, 3), seed=st.integers(0, 99))
+def test_dplr_kernel_equals_its_plain_form_for_any_size_and_rank(L, N, rank, seed):
+    system = random_dplr((2,), N, rank, seed)
+    dt = np.array([0.01, 0.5])
+    close(dplr_kernel(*system, dt, L), dplr_kernel_direct(*system, dt, L), 1e-9)
+
+
+def test_plain_form_is_the_complex_system_of_both_halves():
+    Lambda, P, B, C = (array[0] for array in random_dplr(N=4))
+    Lambda, P, B, C = (np.concatenate([half, half.conj()]) for half in (Lambda, P, B, C))
+    A_bar, B_bar = discretize(np.diag(Lambda) - P @ P.conj().T, B, 0.2, "bilinear")
+    expected = powers_kernel(A_bar, B_bar, C, 30)
+    np.testing.assert_allclose(expected.imag, 0, atol=1e-12)
+    close(dplr_kernel_direct(Lambda[:4], P[:4], B[:4], C[:4], 0.2, 30), expected.real, 1e-12)
+
+
+def test_a_correction_of_rank_two_is_the_legt_system():
+    A, B = hippo.transition("legt", 6)
+    C = np.random.default_rng(0).normal(size=6)
+    Lambda, P, B_V, V = hippo.nplr("legt", 6)
+    assert P.shape == (6, 2)
+    half = [array[:3] for array in (Lambda, P, B_V, C @ V)]
+    close(dplr_kernel(*half, 0.05, 77), powers_kernel(*discretize(A, B, 0.05, "bilinear"), C, 77), 1e-12)
+
+
+@pytest.mark.parametrize("L", [8, 9, 64])
+def test_without_the_truncated_readout_the_kernel_is_wrapped_around(L):
+    dt = 0.2 / L  # ‖Ā^L‖ is about e^{−0.1}: nearly everything is still there when the circle closes
+    _, half = legs(8, dt)
+    wrapped = np.fft.irfft(dplr_spectrum(*half, dt, L), L)
+    turns = dplr_kernel_direct(*half, dt, 300 * L).reshape(300, L)
+    close(wrapped, turns.sum(0), 1e-10)
+    assert np.abs(wrapped - turns[0]).max() > 0.1 * np.abs(turns[0]).max()
+
+
+def test_truncated_readout_of_one_mode_is_one_minus_the_power():
+    """Ā = 0.9 from a real pair: λ = 2 (0.9 − 1)/(0.9 + 1), and 1 / (1 − 0.9¹⁰) = 1.5353."""
+    one, no_rank = np.ones(1), np.zeros((1, 1))
+    C_tilde = truncated_readout(np.array([-0.2 / 1.9 + 0j]), no_rank, one, 1.0, 10)
+    assert C_tilde[0] == pytest.approx(1 - 0.9**10)
+    assert 1 / C_tilde[0].real == pytest.approx(1.5353, abs=5e-5)
+
+
+def test_spectrum_at_minus_one_is_half_a_step_of_the_readout_times_B():
+    Lambda, P, B, C = random_dplr(N=4)
+    at_minus_one = dplr_spectrum(Lambda, P, B, C, 0.3, 12)[..., -1]
+    np.testing.assert_allclose(at_minus_one, 0.3 / 2 * 2 * (C * B).sum(-1).real, rtol=1e-13)
+    assert dplr_spectrum(Lambda, P, B, C, 0.3, 13).shape[-1] == 7  # no root of an odd order is −1
+
+
+def test_spectrum_is_the_resolvent_at_every_root_of_unity():
+    Lambda, P, B, C = random_dplr((), N=3, rank=2)
+    A, B_real, C_real = dplr_dense(Lambda, P, B, C)
+    A_bar, B_bar = discretize(A, B_real, 0.1, "bilinear")
+    for L in (6, 7):
+        z = np.exp(-2j * np.pi * np.arange(L // 2 + 1) / L)
+        expected = [C_real @ np.linalg.solve(np.eye(6) - A_bar * z_j, B_bar) for z_j in z]
+        np.testing.assert_allclose(dplr_spectrum(Lambda, P, B, C, 0.1, L), expected, rtol=1e-12)
+
+
+def test_blocks_of_cauchy_sums_equal_the_direct_sums_in_value_and_gradient():
+    generator = torch.Generator().manual_seed(0)
+    weights, poles = (
+        torch.randn(*shape, dtype=torch.complex128, generator=generator).requires_grad_()
+        for shape in ((3, 2, 500), (3, 500))
+    )
+    nodes = torch.arange(1000) * 0.01j + 5.0
+    gradients = []
+    for sums in (cauchy, cauchy_direct):
+        total = sums(weights, poles, nodes, torch.ones(1000)).abs().square().sum()
+        gradients.append((total.detach()[None], *torch.autograd.grad(total, (weights, poles))))
+    for blocks, direct in zip(*gradients, strict=True):
+        torch.testing.assert_close(blocks, direct, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("L", [1, 6, 7])
+def test_gradients_of_dplr_kernels_are_correct_and_equal(L):
+    system = [torch.tensor(array).requires_grad_() for array in random_dplr()]
+    dt = torch.tensor([0.1, 0.4], dtype=torch.float64).requires_grad_()
+    probe = torch.randn(2, L, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    assert torch.autograd.gradcheck(lambda *arguments: dplr_kernel(*arguments, L), (*system, dt))
+    fast, plain = (
+        torch.autograd.grad((kernel(*system, dt, L) * probe).sum(), (*system, dt))
+        for kernel in (dplr_kernel, dplr_kernel_direct)
+    )
+    for one, other in zip(fast, plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+def test_torch_and_float32_give_the_same_dplr_kernel():
+    _, half = legs(32, dt=1e-3)
+    exact = dplr_kernel(*half, 1e-3, 2000)
+    close(dplr_kernel(*map(torch.tensor, half), 1e-3, 2000).numpy(), exact, 1e-12)
+    single = [torch.tensor(array).to(torch.complex64) for array in half]
+    K = dplr_kernel(*single, 1e-3, 2000)
+    assert K.dtype == torch.float32
+    close(K.numpy(), exact, 2e-6)  # Λ itself is rounded to seven digits
+
+
 # Convolution
 
 
@@ -223,6 +372,13 @@ SENTENCES = {
     "L zero": (lambda: powers_kernel(A_BAR, ONES, ONES, 0), "powers_kernel: L must be a whole number ≥ 1; got 0"),
     "L a fraction": (lambda: vandermonde_kernel(ONES, ONES, 2.5), r"L must be a whole number ≥ 1; got 2\.5"),
     "modes": (lambda: vandermonde_kernel(ONES, np.ones((3, 2)), 4), r"one shape \(…, N\); got \(2,\) and \(3, 2\)"),
+    "dense": (lambda: dense_kernel(np.ones((2, 3)), ONES, ONES, 4), r"A_bar must be square \(…, N, N\); got .*2, 3"),
+    "dense C": (lambda: dense_kernel(A_BAR, ONES, np.ones(3), 4), r"C must have shape \(…, N\) with N = 2 .* got \(3,"),
+    "P a vector": (lambda: dplr_kernel(ONES, ONES, ONES, ONES, 1, 4), r"P must have .* with N = 2.* P\[\.\.\., None"),
+    "DPLR C": (lambda: dplr_kernel(ONES, A_BAR, ONES, np.ones(3), 1, 4), r"C must have shape \(…, N\) with N = 2 .*3,"),
+    "DPLR steps": (lambda: dplr_kernel(np.ones((3, 2)), A_BAR, ONES, ONES, ONES, 4), r"broadcast together; .* dt \(2,"),
+    "DPLR mixed": (lambda: dplr_spectrum(ONES, A_BAR, ONES, torch.ones(2), 1, 4), "must come from one library"),
+    "DPLR L": (lambda: truncated_readout(ONES, A_BAR, ONES, 1, 0), "truncated_readout: L must be a whole number ≥ 1"),
     "ranks": (lambda: causal_conv(np.ones((1, 4, 2)), ONES), r"u \(b, L, d\) with K \(d, L\); got u \(1, 4, 2\) and K"),
     "channels": (lambda: causal_conv(np.ones((1, 4, 2)), np.ones((3, 4))), r"the same d; got u \(1, 4, 2\) and K"),
     "complex": (lambda: causal_conv(ONES, 1j * ONES), "causal_conv: K must be real; take its real part"),

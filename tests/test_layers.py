@@ -20,6 +20,9 @@ CASES = {
         {"init": init, "method": method, "dt_min": 0.02, "dt_max": 2.0}
         for init, method in itertools.product(("lin", "inv", "legs", "real"), ("zoh", "bilinear"))
     ],
+    "lssl": [{"dt_min": 0.02, "dt_max": 0.5}],
+    "s4": [{"dt_min": 0.02, "dt_max": 2.0}],
+    "dss": [{"form": form, "length": 20, "dt_min": 0.02, "dt_max": 2.0} for form in ("exp", "softmax")],
     "s5": [{"method": method, "dt_min": 0.02, "dt_max": 2.0} for method in ("zoh", "bilinear")],
     "lru": [{}, {"r_min": 0.0, "r_max": 1.0, "max_phase": 0.3}],
     "s6": [{"method": method, "dt_min": 0.02, "dt_max": 2.0} for method in ("simplified", "zoh")],
@@ -211,6 +214,14 @@ def test_autocast_changes_the_dtype_at_most(name, options):
         y_half = layer(u.bfloat16())
     assert y_half.dtype == torch.bfloat16
     assert_equal(y_half.float(), exact, 0.05)
+
+
+@every_variant
+def test_a_layer_moved_to_another_precision_streams_in_it(name, options):
+    layer, u = build(name, options, dtype=torch.float32).double(), signal(9)
+    y, state = layer(u, state=layer.initial_state(2), return_state=True)
+    assert_equal(y, step_by_step(layer, u)[0])
+    assert state.dtype == layer.initial_state(2).dtype == layer.step(u[:, 0], state)[1].dtype
 
 
 @every_variant

@@ -193,6 +193,148 @@ def test_initial_state_is_the_state_before_the_first_sample():
     np.testing.assert_allclose(system.recurrence(u[12:], x0=x), system.recurrence(u)[12:], atol=1e-14)
 
 
+# Responses
+
+
+def test_impulse_and_step_response_are_scipys():
+    t = np.linspace(0, 8, 81)
+    _, impulse = scipy.signal.impulse(oscillator().to_scipy(), T=t)
+    np.testing.assert_allclose(oscillator().impulse_response(t), impulse, atol=1e-10)
+    _, step = scipy.signal.step(StateSpace(oscillator().A, oscillator().B, oscillator().C, 0.7).to_scipy(), T=t)
+    ours = StateSpace(oscillator().A, oscillator().B, oscillator().C, 0.7).step_response(t)
+    np.testing.assert_allclose(ours, step, atol=1e-10)
+
+
+def test_step_response_is_the_held_recurrence_at_its_samples():
+    system, L = random_system(), 25
+    steps = system.discretize(0.1).recurrence(np.ones((L, 2)))
+    np.testing.assert_allclose(system.step_response(0.1 * np.arange(1, L + 1)).sum(-1), steps, rtol=1e-11, atol=1e-12)
+
+
+def test_step_response_of_an_integrator_is_a_ramp():
+    t = np.array([0.0, 0.5, 4.0])
+    np.testing.assert_allclose(StateSpace(0, 1, 2, 3).step_response(t), 3 + 2 * t, rtol=1e-15)
+
+
+def test_impulse_response_of_many_channels_is_the_slope_of_the_step_response():
+    system, t, h = random_system(), np.array([0.0, 0.3, 2.0]), 1e-5
+    assert system.impulse_response(t).shape == (3, 3, 2)
+    slope = (system.step_response(t + h) - system.step_response(t)) / h
+    np.testing.assert_allclose(system.impulse_response(t + h / 2), slope, rtol=1e-6, atol=1e-6)
+
+
+def test_bode_plot_is_scipys():
+    omega = np.logspace(-2, 3, 300)
+    system = StateSpace(oscillator().A, oscillator().B, oscillator().C, 0.01)
+    for ours, theirs in zip(system.bode(omega), scipy.signal.bode(system.to_scipy(), omega)[1:], strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::scipy.signal.BadCoefficients")
+def test_scipys_discrete_bode_plot_has_the_same_gain_and_lags_one_sample_more():
+    system, omega = oscillator().discretize(0.1), np.linspace(0.1, 31, 200)
+    gain, phase = system.bode(omega)
+    _, their_gain, their_phase = scipy.signal.dbode(system.to_scipy(), omega * system.dt)
+    np.testing.assert_allclose(gain, their_gain, atol=1e-9)
+    np.testing.assert_allclose(phase - their_phase, np.degrees(omega * system.dt), atol=1e-8)
+
+
+def test_a_sine_comes_out_multiplied_by_the_frequency_response():
+    system, omega, k = oscillator().discretize(0.1), 2.0, np.arange(3000)
+    y = system.recurrence(np.cos(0.1 * omega * k))
+    steady = system.frequency_response(omega) * np.exp(0.1j * omega * k)
+    np.testing.assert_allclose(y[2000:], steady.real[2000:], atol=1e-12)
+    assert random_system().frequency_response(np.ones((4, 5))).shape == (4, 5, 3, 2)
+
+
+# Growth and gain
+
+STEEP = StateSpace([[-1, 50], [0, -1.1]], [0, 1], [1, 0])
+
+
+def random_stable(seed):
+    """Of any size, narrow and wide peaks, real and complex, with and without feedthrough."""
+    rng = np.random.default_rng(seed)
+    N, m, p = rng.integers(1, 6), rng.integers(1, 4), rng.integers(1, 4)
+    unit = 1j if seed % 3 == 0 else 0
+    A, B, C, D = (rng.normal(size=shape) + unit * rng.normal(size=shape) for shape in [(N, N), (N, m), (p, N), (p, m)])
+    edge = np.linalg.eigvals(A).real.max() + 10 ** rng.uniform(-2, 0)
+    return StateSpace(A - edge * np.eye(N), B, C, D * (seed % 2))
+
+
+def test_a_decaying_system_can_grow_seventeenfold_first():
+    peak, k = STEEP.discretize(0.1).transient_growth()
+    assert max(abs(STEEP.discretize(0.1).poles)) == pytest.approx(0.9048, abs=5e-5)
+    assert (peak, k) == (pytest.approx(17.51, abs=5e-3), 10)
+
+
+@settings(deadline=None, derandomize=True)
+@given(seed=st.integers(0, 999))
+def test_transient_growth_is_the_largest_of_all_powers(seed):
+    system = random_stable(seed).discretize(0.3)
+    peak, k = system.transient_growth()
+    norms = [np.linalg.norm(np.linalg.matrix_power(system.A, j), 2) for j in range(300)]
+    assert k == np.argmax(np.round(norms, 12))
+    assert peak == pytest.approx(max(norms), rel=1e-10)
+
+
+def test_a_normal_stable_matrix_never_grows():
+    assert StateSpace(np.diag([0.9, -0.5]), [1, 1], [1, 1], dt=1).transient_growth() == (1.0, 0)
+
+
+def test_h_infinity_norms_known_in_closed_form():
+    assert StateSpace(-1, 1, 1).h_infinity_norm() == (pytest.approx(1), 0)
+    assert StateSpace(-1, 1, 1, -0.5).h_infinity_norm()[0] == pytest.approx(0.5, rel=1e-9)  # all-pass: |H| = ½ at any ω
+    zeta, omega_0 = 0.1, 3.0  # resonance: 1/(2ζω₀²√(1−ζ²)) at ω₀√(1−2ζ²)
+    system = StateSpace([[0, 1], [-(omega_0**2), -2 * zeta * omega_0]], [0, 1], [1, 0])
+    peak, omega = 1 / (2 * zeta * omega_0**2 * np.sqrt(1 - zeta**2)), omega_0 * np.sqrt(1 - 2 * zeta**2)
+    assert system.h_infinity_norm() == (pytest.approx(peak, rel=1e-9), pytest.approx(omega, rel=1e-4))
+    assert StateSpace(-1, 1, -1, 1).h_infinity_norm() == (pytest.approx(1), np.inf)  # s/(s+1)
+    assert StateSpace(-1, 0, 1).h_infinity_norm()[0] == 0
+
+
+def test_discrete_h_infinity_norm_is_that_of_the_kernels_frequency_response():
+    low, high = StateSpace(0.5, 1, 1, dt=0.1), StateSpace(-0.5, 1, 1, dt=0.1)
+    assert low.h_infinity_norm() == (pytest.approx(2), 0)
+    assert high.h_infinity_norm() == (pytest.approx(2), pytest.approx(np.pi / 0.1))
+    system = StateSpace(oscillator().A, oscillator().B, oscillator().C).discretize(0.1)
+    fine = np.linspace(0, np.pi / 0.1, 20001)
+    gains = abs(system.frequency_response(fine))
+    peak, omega = system.h_infinity_norm()
+    assert peak == pytest.approx(gains.max(), rel=1e-6)
+    assert omega == pytest.approx(fine[gains.argmax()], abs=2e-3)
+
+
+@settings(deadline=None, derandomize=True)
+@given(seed=st.integers(0, 999), discrete=st.booleans())
+def test_h_infinity_norm_is_attained_and_nowhere_exceeded(seed, discrete):
+    system = random_stable(seed)
+    near = np.concatenate([part + np.linspace(-1, 1, 201) for part in system.poles.imag])
+    omega = np.concatenate([near, np.linspace(-30, 30, 801)])
+    if discrete:
+        system, omega = system.discretize(0.1), omega[abs(omega) < 31]
+    peak, where = system.h_infinity_norm()
+    shape = (-1, *system.D.shape)
+    assert np.linalg.norm(system.frequency_response(omega).reshape(shape), 2, axis=(1, 2)).max() <= peak * (1 + 1e-9)
+    there = system.D if where == np.inf else system.frequency_response(where)
+    assert np.linalg.norm(there.reshape(system.D.shape), 2) == pytest.approx(peak, rel=1e-8)
+
+
+def test_no_input_is_amplified_more_than_the_h_infinity_norm_and_a_long_sine_almost_as_much():
+    system = oscillator().discretize(0.1)
+    peak, omega = system.h_infinity_norm()
+    sine = np.sin(0.1 * omega * np.arange(20000))
+    ratios = [np.linalg.norm(system.recurrence(u)) / np.linalg.norm(u) for u in (sine, inputs(20000, 1)[:, 0])]
+    assert 0.99 * peak < ratios[0] < peak
+    assert ratios[1] < peak
+
+
+def test_a_change_of_coordinates_moves_the_growth_but_not_the_gain():
+    other = STEEP.similar(np.diag([50.0, 1.0]))
+    assert other.h_infinity_norm()[0] == pytest.approx(STEEP.h_infinity_norm()[0], rel=1e-9)
+    assert other.discretize(0.1).transient_growth() == (1.0, 0)
+
+
 # To and from SciPy
 
 
@@ -264,6 +406,13 @@ SENTENCES = {
     "L": (lambda: STEP.kernel(0), "L must be a whole number ≥ 1"),
     "T shape": (lambda: STEP.similar(np.eye(3)), r"T must have shape \(2, 2\) like A; got \(3, 3\)"),
     "T singular": (lambda: STEP.similar(np.ones((2, 2))), "T is singular"),
+    "discrete times": (lambda: STEP.impulse_response([0.0]), r"the system is discrete; .* kernel\(L\)"),
+    "t shape": (lambda: oscillator().step_response(1.0), r"t must be a real .* \(L,\) of times in s; got .*\(\)"),
+    "t negative": (lambda: oscillator().step_response([-1.0]), "every time in t must be finite and ≥ 0"),
+    "omega": (lambda: oscillator().bode([1j]), "frequency_response: omega must be real, in rad/s"),
+    "growth": (lambda: oscillator().transient_growth(), r"continuous; .*discretize\(dt\)\.transient_growth"),
+    "unstable growth": (lambda: StateSpace(1.25, 1, 1, dt=1).transient_growth(), "a pole has modulus 1.25, not"),
+    "unstable norm": (lambda: StateSpace(0, 1, 1).h_infinity_norm(), "a real part of 0, not below 0, so"),
     "pole": (lambda: StateSpace(0, 1, 1).transfer_function(0), "s is a pole"),
     "scipy": (lambda: StateSpace.from_scipy((1, 2)), "must be a scipy.signal lti or dlti; got tuple"),
     "scipy step": (lambda: StateSpace.from_scipy(scipy.signal.dlti([1], [1, 2])), "the dlti has no step"),

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssm_teach.errors import UserError
+from ssm_teach.hippo import nplr
 from ssm_teach.layers import S4D, S5
-from ssm_teach.layers.s5 import METHODS, legs_normal_part
+from ssm_teach.layers.s5 import METHODS
 
 every_method = pytest.mark.parametrize("method", METHODS)
 
@@ -84,7 +85,7 @@ def test_half_of_the_spectrum_stands_for_all_of_it():
 
 
 def test_doubling_a_real_eigenvalue_too_is_wrong():
-    """Of an odd M, ω = 0 is its own conjugate; `legs_normal_part` leaves it out, and the layer only asks for even M."""
+    """Of an odd M, ω = 0 is its own conjugate; the layer only asks for even M, of which it keeps half."""
     M, rng = 5, np.random.default_rng(0)
     root = np.sqrt(2 * np.arange(M) + 1)
     S = legs(M) + 0.5 * np.outer(root, root) + 0.5 * np.eye(M)
@@ -106,24 +107,6 @@ def test_doubling_a_real_eigenvalue_too_is_wrong():
 # The start.
 
 
-@pytest.mark.parametrize("M", [2, 4, 16, 64])
-def test_legs_normal_part_is_half_of_a_unitary_diagonalisation(M):
-    root = np.sqrt(2 * np.arange(M) + 1)
-    normal = legs(M) + np.outer(root, root) / 2  # A + PPᵀ
-    A, V = legs_normal_part(M)
-    assert A.shape == (M // 2,)
-    assert (A.real == -0.5).all()
-    assert (A.imag > 0).all()
-    whole = np.c_[V, V.conj()]
-    np.testing.assert_allclose(whole.conj().T @ whole, np.eye(M), atol=1e-12)
-    np.testing.assert_allclose(normal @ V, V * A, atol=1e-11 * M**2)
-
-
-@pytest.mark.parametrize(("M", "values"), [(4, [4.6033, 0.5565]), (8, [19.857, 5.354, 1.958, 0.4275])])
-def test_legs_spectrum_has_the_published_values(M, values):
-    np.testing.assert_allclose(legs_normal_part(M)[0].imag, values, rtol=2e-4)
-
-
 @pytest.mark.parametrize("blocks", [1, 2, 4])
 def test_layer_starts_as_the_real_system_of_normal_legs_blocks(blocks):
     d, N, dt, L = 3, 8, 0.1, 30
@@ -131,7 +114,7 @@ def test_layer_starts_as_the_real_system_of_normal_legs_blocks(blocks):
     M = 2 * N // blocks
     root = np.sqrt(2 * np.arange(M) + 1)
     A = scipy.linalg.block_diag(*[legs(M) + np.outer(root, root) / 2] * blocks)
-    V = scipy.linalg.block_diag(*[legs_normal_part(M)[1]] * blocks)
+    V = scipy.linalg.block_diag(*[nplr("legs", M)[3][:, : M // 2]] * blocks)
     B = 2 * (V @ joined(layer.B).detach().numpy()).real  # the real B whose V*B the layer holds
     C = 2 * (joined(layer.C).detach().numpy() @ V.conj().T).real
     step = scipy.linalg.expm(dt * np.block([[A, B], [np.zeros((d, 2 * N + d))]]))
@@ -142,7 +125,7 @@ def test_layer_starts_as_the_real_system_of_normal_legs_blocks(blocks):
 
 def test_blocks_repeat_the_spectrum_of_a_smaller_matrix():
     layer = build(N=12, blocks=3)
-    np.testing.assert_allclose(layer.A.detach().numpy(), np.tile(legs_normal_part(8)[0], 3), rtol=1e-14)
+    np.testing.assert_allclose(layer.A.detach().numpy(), np.tile(nplr("legs", 8)[0][:4], 3), rtol=1e-14)
 
 
 def test_phases_of_the_eigenvectors_do_not_matter():

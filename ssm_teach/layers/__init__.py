@@ -7,20 +7,26 @@ import inspect
 
 from ssm_teach.errors import choose
 from ssm_teach.layers.base import SequenceLayer
+from ssm_teach.layers.dss import DSS
 from ssm_teach.layers.gated import GLA, HGRN2, RGLRU
 from ssm_teach.layers.linear_attention import LinearAttention
 from ssm_teach.layers.lru import LRU
+from ssm_teach.layers.lssl import LSSL
+from ssm_teach.layers.s4 import S4
 from ssm_teach.layers.s4d import S4D
 from ssm_teach.layers.s5 import S5
 from ssm_teach.layers.s6 import S6
 from ssm_teach.layers.ssd import SSD
 
 __all__ = [
+    "DSS",
     "GLA",
     "HGRN2",
     "LAYERS",
     "LRU",
+    "LSSL",
     "RGLRU",
+    "S4",
     "S4D",
     "S5",
     "S6",
@@ -31,6 +37,9 @@ __all__ = [
 ]
 
 LAYERS: dict[str, type[SequenceLayer]] = {
+    "lssl": LSSL,
+    "s4": S4,
+    "dss": DSS,
     "s4d": S4D,
     "s5": S5,
     "lru": LRU,

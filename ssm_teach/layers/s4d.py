@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from ssm_teach.discretize import discretize_diagonal
 from ssm_teach.errors import choose, require
+from ssm_teach.hippo import nplr
 from ssm_teach.kernels import _exponentials
 from ssm_teach.layers.base import SequenceLayer
 from ssm_teach.ops import diagonal_conv, fft_conv, vandermonde
@@ -38,8 +39,7 @@ def initial_A(init: str, N: int) -> np.ndarray:
       spends a state on nothing.
     - ``"inv"``: −½ + i(M/π)(M/(2n+1) − 1) with M = 2N: the top of the LegS spectrum, approximately.
     - ``"legs"``: the eigenvalues with positive imaginary part of the normal part A + PPᵀ of the 2N×2N HiPPO-LegS matrix
-      (S4's sign), highest frequency first. A + PPᵀ = −½I + S with S skew, so they come from the Hermitian −iS: its
-      eigenvalues are real to the last bit and its eigenvectors unitary, which is what A itself cannot offer.
+      (S4's sign), highest frequency first; see `ssm_teach.hippo.nplr`.
     - ``"real"``: −(n + 1): decay without oscillation.
 
     >>> initial_A("legs", 2).imag.round(4)
@@ -50,9 +50,7 @@ def initial_A(init: str, N: int) -> np.ndarray:
     if init == "real":
         return -(n + 1.0)
     if init == "legs":
-        root = np.sqrt(2 * np.arange(M) + 1)
-        lower = -np.tril(np.outer(root, root), -1) / 2  # S below its diagonal, all that eigvalsh reads
-        return -0.5 + 1j * np.linalg.eigvalsh(-1j * lower)[::-1][:N]
+        return nplr("legs", M)[0][:N]
     return -0.5 + 1j * (np.pi * n if init == "lin" else M / np.pi * (M / (2 * n + 1) - 1))
 
 

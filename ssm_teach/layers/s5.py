@@ -18,27 +18,12 @@ from scipy.linalg import block_diag
 
 from ssm_teach.discretize import discretize_diagonal
 from ssm_teach.errors import choose, require
+from ssm_teach.hippo import nplr
 from ssm_teach.layers.mimo import DiagonalMIMO
 
-__all__ = ["METHODS", "S5", "legs_normal_part"]
+__all__ = ["METHODS", "S5"]
 
 METHODS = ("zoh", "bilinear")
-
-
-def legs_normal_part(M: int) -> tuple[np.ndarray, np.ndarray]:
-    """Half of the eigenvalues, (M/2,), and eigenvectors, (M, M/2), of the normal part of the M×M HiPPO-LegS matrix.
-
-    The normal part is A + PPᵀ = −½I + S with S skew (S4's sign of A). The Hermitian −iS has real eigenvalues ω and
-    unitary eigenvectors to the last bit; λ = −½ + iω, highest frequency first. The other half are the conjugates, so M
-    is even: an odd M has ω = 0, which is its own conjugate and must not be counted twice.
-
-    >>> legs_normal_part(4)[0].imag.round(4)
-    array([4.6033, 0.5565])
-    """
-    root = np.sqrt(2 * np.arange(M) + 1)
-    lower = -np.tril(np.outer(root, root), -1) / 2  # S below its diagonal, all that eigh reads
-    omega, V = np.linalg.eigh(-1j * lower)
-    return -0.5 + 1j * omega[::-1][: M // 2], V[:, ::-1][:, : M // 2]
 
 
 class S5(DiagonalMIMO):
@@ -60,8 +45,8 @@ class S5(DiagonalMIMO):
     stays there; the exponential never reaches it.
 
     The start is the real system of J normal LegS blocks, with a normal B of variance 1/d and a normal C of variance
-    1/(2N), written in the basis V of the eigenvectors, B ← V*B and C ← CV, where each state then gets its own Δ. Which
-    phases the eigensolver gives to V does not matter, for they cancel in C Ā^k B̄. (The authors' code draws a complex
+    1/(2N), written in the basis V of the eigenvectors (`ssm_teach.hippo.nplr`), B ← V*B and C ← CV, where each state
+    then gets its own Δ. The phases of V do not matter, for they cancel in C Ā^k B̄. (The authors' code draws a complex
     C.) D is normal with variance 1.
 
     ``ssm_parameters`` has Δ, A and B, as in the authors' code: C is a weight matrix like that of any linear layer.
@@ -94,8 +79,10 @@ class S5(DiagonalMIMO):
             f"S5: dt_min and dt_max must satisfy 0 < dt_min ≤ dt_max; got dt_min={dt_min!r}, dt_max={dt_max!r}",
         )
         self.method = choose("S5", "method", method, METHODS)
-        A, V = legs_normal_part(2 * N // blocks)
-        A, V = torch.from_numpy(np.tile(A, blocks)), torch.from_numpy(block_diag(*[V] * blocks))  # (N,), (2N, N)
+        half = N // blocks  # the other half of the modes are the conjugates
+        A, _, _, V = nplr("legs", 2 * half)
+        A = torch.from_numpy(np.tile(A[:half], blocks))  # (N,)
+        V = torch.from_numpy(block_diag(*[V[:, :half]] * blocks))  # (2N, N)
 
         def readout():
             return _normal(d, 2 * N).to(V.dtype) @ V / math.sqrt(2 * N)

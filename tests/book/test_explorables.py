@@ -1,14 +1,17 @@
 """The explorables in a real browser: moved by keyboard, mouse and touch in the built book, and compared with Python."""
 
+import functools
 import json
 import string
 
 import numpy as np
 import pytest
 
-from ssm_teach import scan
+from ssm_teach import hippo, scan
 from ssm_teach.discretize import discretize
+from ssm_teach.kernels import powers_kernel
 from ssm_teach.layers.s4d import initial_A
+from ssm_teach.lti import StateSpace
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import module_source
 
@@ -23,6 +26,12 @@ PAGES = {
     "gate": "book/15-selectivity.html",
     "duality": "book/16-duality.html",
     "cost": "book/18-cost.html",
+    "poles": "book/03-signals.html",
+    "nodes": "book/09-s4.html",
+    "modes": "book/10-s4d.html",
+    "spectrum": "book/08-normal.html",
+    "memory": "book/06-hippo.html",
+    "measures": "book/07-measures.html",
 }
 TOLERANCE = 1e-9
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -599,6 +608,52 @@ def test_gate_is_scrubbed(figure, phone):
     wait_for(live, lambda shown: check_gate(shown)["step"] < 8)
 
 
+def check_measures(shown):
+    """Compare what the figure shows with ssm_teach.hippo, and return it."""
+    measure = "fout-series" if (shown["measure"], shown["closure"]) == ("fout", "series") else shown["measure"]
+    u, dt = np.array(shown["u"]), None if measure == "legs" else 1 / shown["samples"]
+    assert len(u) == shown["heard"] == round(100 * shown["now"])
+    c = hippo.online(measure, shown["states"], u, dt)[-1]
+    assert np.array(shown["c"]) == pytest.approx(c, abs=TOLERANCE)
+    assert np.array(shown["projected"]) == pytest.approx(hippo.project(measure, len(c), u, dt), abs=TOLERANCE)
+    return shown
+
+
+def test_measures_switch_by_keyboard_and_agree_with_python(figure):
+    live = figure("measures")
+    for signal in ("sweep", "steps", "pulses", "tones"):
+        live.get_by_role("radio", name=signal).check()
+        check_measures(values(live))
+    said = set()
+    for measure in ("LegS", "LegT", "LagT", "FouT", "Cheb."):
+        live.get_by_role("radio", name=measure).check()
+        assert slider(live, "window").is_disabled() == (measure == "LegS")
+        assert live.get_by_role("radio", name="own series").is_disabled() == (measure != "FouT")
+        for name, keys in [("states N", ["Home", "End", "PageDown"]), ("now", ["Home", "PageUp", "End"])]:
+            for key in keys:
+                slider(live, name).press(key)
+                check_measures(values(live))
+        said.add(sentence(live))
+    assert len(said) == 5
+    live.get_by_role("radio", name="FouT").check()
+    right = check_measures(values(live))
+    live.get_by_role("radio", name="own series").check()
+    assert check_measures(values(live))["error"] > 3 * right["error"]
+    assert "older windows" in sentence(live)
+    slider(live, "window").press("Home")
+    assert check_measures(values(live))["samples"] == 20
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_measures_look_back_from_where_now_is_dragged(figure, phone):
+    live = figure("measures", **(PHONE if phone else {}))
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    before = check_measures(values(live))["now"]
+    drag(live, handle, (-60, 0), phone)
+    wait_for(live, lambda shown: check_measures(shown)["now"] < before - 0.2)
+
+
 def check_duality(shown):
     """Compare what the figure shows with NumPy, and return it."""
     drawn = noise(7 * shown["length"]).reshape(-1, 7)
@@ -747,6 +802,125 @@ def test_cost_is_dragged_along_the_lengths(figure, phone):
     wait_for(live, lambda shown: check_cost(shown)["length"] < 5000)
 
 
+def check_poles(shown):
+    """Compare what the figure shows with the readings of StateSpace, and return it."""
+    pair = [shown["re"] + 1j * shown["im"], shown["re"] - 1j * shown["im"]]
+    poles = pair if shown["kind"] == "pair" else [shown["first"], shown["second"]]
+    _, c, k = np.poly(poles).real
+    system = StateSpace([[0, 1], [-k, -c]], [0, 1], [-shown["zero"], 1] if shown["with_zero"] else [1, 0])
+    seconds, steps = np.arange(0, 10.5, 1), np.arange(101)
+    assert np.array(shown["impulse"]) == pytest.approx(system.impulse_response(seconds), rel=1e-8, abs=TOLERANCE)
+    assert np.array(shown["push"]) == pytest.approx(system.step_response(seconds), rel=1e-8, abs=TOLERANCE)
+    u = {"kick": 10.0 * (steps == 0), "push": np.ones(101), "sine": np.sin(0.1 * shown["omega"] * steps)}
+    y = system.discretize(0.1).recurrence(u[shown["input"]])
+    assert np.array(shown["outputs"]) == pytest.approx(y[::10], rel=1e-8, abs=TOLERANCE)
+    assert shown["y"] == pytest.approx(y[shown["step"]], rel=1e-8, abs=TOLERANCE)
+    assert (shown["verdict"] == "stable") == (max(np.real(poles)) < 0)
+    if shown["verdict"] == "stable":
+        assert shown["gain"] == pytest.approx(abs(system.frequency_response(shown["omega"])), rel=1e-8)
+        assert shown["peak"] == pytest.approx(system.h_infinity_norm()[0], rel=1e-7)
+    return shown
+
+
+def test_poles_moves_by_keyboard_and_agrees_with_python(figure):
+    live = figure("poles")
+    said = set()
+    for poles, names in [
+        ("a conjugate pair", ["real part", "imaginary part"]),
+        ("two real ones", ["first pole", "second pole"]),
+    ]:
+        live.get_by_role("radio", name=poles).check()
+        for output in ("with a zero", "the position"):
+            live.get_by_role("radio", name=output).check()
+            for name in [*names, *(["the zero"] if output == "with a zero" else [])]:
+                for key in ("End", "PageDown", "PageDown", "ArrowLeft"):
+                    slider(live, name).press(key)
+                    check_poles(values(live))
+                    said.add(sentence(live))
+    assert len(said) >= 20
+    for name in ("kick", "push", "sine"):
+        live.get_by_role("radio", name=name, exact=True).check()
+        for key in ("Home", "ArrowRight", "End"):
+            slider(live, "step shown").press(key)
+            check_poles(values(live))
+    slider(live, "frequency ω").press("PageDown")
+    check_poles(values(live))
+    assert slider(live, "real part").is_hidden()
+    live.get_by_role("button", name="Back").click()
+    assert check_poles(values(live))["step"] == 99
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_poles_are_dragged_in_the_plane_and_the_sine_along_its_axis(figure, phone):
+    live = figure("poles", **(PHONE if phone else {}))
+    live.get_by_role("radio", name="a conjugate pair").check()
+    live.get_by_role("radio", name="the position").check()
+    pole, other, zero, tone, now = live.locator(".x-handle").all()
+    assert (other.is_visible(), zero.is_visible()) == (False, False)
+    pole.scroll_into_view_if_needed()
+    before = check_poles(values(live))
+    drag(live, pole, (-30, 24), phone)
+    wait_for(live, lambda shown: check_poles(shown)["re"] < before["re"] - 0.2 and shown["im"] < before["im"] - 0.2)
+    tone.scroll_into_view_if_needed()
+    drag(live, tone, (20, 0), phone)
+    wait_for(live, lambda shown: check_poles(shown)["omega"] > before["omega"])
+    now.scroll_into_view_if_needed()
+    drag(live, now, (60, 0), phone)
+    wait_for(live, lambda shown: check_poles(shown)["step"] > before["step"])
+    live.get_by_role("radio", name="two real ones").check()
+    live.get_by_role("radio", name="with a zero").check()
+    before = check_poles(values(live))
+    zero.scroll_into_view_if_needed()
+    drag(live, zero, (40, 0), phone)
+    wait_for(live, lambda shown: check_poles(shown)["zero"] > before["zero"])
+    drag(live, other, (-20, 0), phone)
+    wait_for(live, lambda shown: check_poles(shown)["second"] < before["second"])
+
+
+def check_spectrum(shown):
+    """Compare what the figure shows with hippo.nplr and initial_A, and return it."""
+    N, m = shown["size"], shown["mode"]
+    legs, inv = hippo.nplr("legs", N)[0].imag[: N // 2], initial_A("inv", N // 2).imag
+    assert np.array(shown["legs"]) == pytest.approx(legs, rel=1e-10)
+    assert np.array(shown["inv"]) == pytest.approx(inv, rel=1e-10)
+    assert shown["here"]["lin"] == pytest.approx(np.pi * (N // 2 - 1 - m), rel=1e-10)
+    assert shown["error"] == pytest.approx(inv[m] / legs[m] - 1, abs=TOLERANCE)
+    assert shown["near"]["legs"] == (legs <= shown["zoom"]).sum()
+    return shown
+
+
+def test_spectrum_moves_by_keyboard_keeps_to_even_sizes_and_agrees_with_python(figure):
+    live = figure("spectrum")
+    said = set()
+    for name in ("size N", "rank m", "close-up up to ω"):
+        for key in ("PageDown", "ArrowLeft", "End", "ArrowLeft"):
+            slider(live, name).press(key)
+            check_spectrum(values(live))
+            said.add(sentence(live))
+    assert len(said) >= 8
+    field = live.get_by_role("spinbutton", name="size N, exact value")
+    for typed, kept in [("8", 8), ("17", 18), ("3", 4), ("999", 128)]:
+        field.fill(typed)
+        field.press("Enter")
+        assert check_spectrum(values(live))["size"] == kept
+        assert field.input_value() == str(kept)
+    slider(live, "size N").press("Home")
+    assert check_spectrum(values(live))["mode"] <= 1
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_spectrum_is_dragged_along_both_of_its_curves(figure, phone):
+    live = figure("spectrum", **(PHONE if phone else {}))
+    rank, size = live.locator(".x-handle").all()
+    rank.scroll_into_view_if_needed()
+    before = check_spectrum(values(live))
+    drag(live, rank, (-60, 0), phone)
+    wait_for(live, lambda shown: check_spectrum(shown)["mode"] < before["mode"] - 2)
+    size.scroll_into_view_if_needed()
+    drag(live, size, (-60, 0), phone)
+    wait_for(live, lambda shown: check_spectrum(shown)["size"] < before["size"] - 10)
+
+
 def drag(live, handle, by, with_finger):
     box = handle.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -757,6 +931,66 @@ def drag(live, handle, by, with_finger):
     live.page.mouse.down()
     live.page.mouse.move(x + by[0], y + by[1], steps=5)
     live.page.mouse.up()
+
+
+def check_memory(shown):
+    """Compare what the figure shows with ssm_teach.hippo, and return it."""
+    past = np.array(shown["signal"][: shown["read"]])
+    method = "zoh" if shown["method"] == "exact" else shown["method"]
+    c = hippo.online("legs", shown["coefficients"], past, method=method)[-1]
+    assert np.array(shown["c"]) == pytest.approx(c, abs=TOLERANCE)
+    fit = hippo.reconstruct("legs", c, 1 - (np.arange(len(past)) + 0.5) / len(past))
+    assert shown["error"] == pytest.approx(np.sqrt(np.mean((past - fit) ** 2)), abs=TOLERANCE)
+    return shown
+
+
+def test_memory_is_drawn_by_keyboard_and_agrees_with_python(figure):
+    live = figure("memory")
+    before, said = check_memory(values(live)), sentence(live)
+    live.get_by_role("button", name="Flat").click()
+    assert check_memory(values(live))["error"] == 0
+    pen, height = slider(live, "pen at sample"), slider(live, "height of the pen")
+    pen.press("Home")
+    assert set(values(live)["signal"]) == {0}  # the pen is up
+    height.press("End")
+    live.get_by_role("radio", name="down, draws").check()
+    for _ in range(4):
+        pen.press("ArrowRight")
+    height.press("ArrowLeft")
+    shown = check_memory(values(live))
+    assert shown["signal"][:7] == pytest.approx([1, 1, 1, 1, 0.95, 0, 0])
+    assert (shown["pen"], shown["height"]) == (5, pytest.approx(0.95))
+    for method in ("bilinear", "exact"):
+        live.get_by_role("radio", name=method).check()
+        assert check_memory(values(live))["method"] == method
+    for name, key, end in [("coefficients N", "coefficients", 40), ("samples read", "read", 60)]:
+        for press, reached in [("Home", 1), ("ArrowRight", 2), ("End", end)]:
+            slider(live, name).press(press)
+            assert check_memory(values(live))[key] == reached
+    assert sentence(live) != said
+    assert before["signal"] != shown["signal"]
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_memory_is_drawn_by_mouse_and_by_finger(figure, phone):
+    live = figure("memory", **(PHONE if phone else {}))
+    live.get_by_role("button", name="Flat").click()
+    canvas = live.locator(".x-canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    points = [(box["x"] + box["width"] * share, box["y"] + box["height"] * (0.5 - 0.3 * share)) for share in (0.1, 0.5)]
+    if phone:
+        touch(live.page, points)
+    else:
+        live.page.mouse.move(*points[0])
+        live.page.mouse.down()
+        live.page.mouse.move(*points[1], steps=3)
+        live.page.mouse.up()
+    wait_for(live, lambda shown: shown["pen"] in (30, 31))
+    drawn = np.array(check_memory(values(live))["signal"])
+    assert (drawn[8:28] > 0.05).all()
+    assert (np.diff(drawn[8:28]) > 0).all()
+    assert (drawn[40:] == 0).all()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -789,6 +1023,118 @@ def test_axe_finds_nothing(figure, name, theme):
     table = live.locator(".x-table tr")
     assert table.count() >= 5
     assert all(len(row.inner_text().split("\t")) == 2 for row in table.all())
+
+
+def check_nodes(shown):
+    """Compare what the figure shows with powers of the dense matrix, and return it."""
+    N, L, n = shown["states"], shown["length"], np.arange(shown["states"])
+    A, B = hippo.transition("legs", N)
+    A_bar, B_bar = discretize(A, B, shown["delta"], "bilinear")
+    legendre = np.polynomial.legendre.legvander(2 * np.exp(-shown["delay"]) - 1, N - 1).ravel()
+    C = np.sqrt(2 * n + 1) * legendre * np.sinc(n / N)
+    truth = powers_kernel(A_bar, B_bar, C, 2 * L)
+    eye, power = np.eye(N), np.linalg.matrix_power(A_bar, L)
+    readout = C - C @ power if shown["corrected"] else C
+    kernel = powers_kernel(A_bar, B_bar, np.linalg.solve((eye - power).T, readout), L)
+    near = functools.partial(pytest.approx, abs=TOLERANCE * np.abs(truth).sum())
+    assert np.array(shown["truth"]) == near(truth)
+    assert np.array(shown["kernel"]) == near(kernel)
+    assert shown["answer"] == near(readout @ np.linalg.solve(eye - A_bar * shown["z"], B_bar))
+    assert shown["z"] == pytest.approx(np.exp(-2j * np.pi * shown["node"] / L), abs=TOLERANCE)
+    return shown
+
+
+def test_nodes_move_by_keyboard_and_agree_with_powers(figure):
+    live = figure("nodes")
+    said = set()
+    for name, corrected in [("C, as it is", False), ("C̃, corrected", True)]:
+        live.get_by_role("radio", name=name).check()
+        for control, keys in [
+            ("node j", ["Home", "ArrowRight", "End"]),
+            ("echo after", ["Home", "PageUp", "End"]),
+            ("length L", ["Home", "ArrowRight", "End"]),
+            ("step Δ", ["Home", "End", "PageDown"]),
+        ]:
+            for key in keys:
+                slider(live, control).press(key)
+                shown = check_nodes(values(live))
+                said.add(sentence(live))
+        assert shown["corrected"] == corrected
+        assert ("folded back" in sentence(live)) != corrected
+    assert shown["error"] < 1e-9
+    assert len(said) > 15
+    live.get_by_role("radio", name="C, as it is").check()
+    live.get_by_role("radio", name="1", exact=True).check()
+    assert slider(live, "echo after").is_disabled()
+    for name, value in [("length L", "10"), ("step Δ", "0.10526315789473684"), ("node j", "5")]:
+        field = live.get_by_role("spinbutton", name=f"{name}, exact value")
+        field.fill(value)
+        field.press("Enter")
+    shown = check_nodes(values(live))
+    assert 1 + shown["error"] == pytest.approx(1.5353, abs=5e-5)
+    assert "1.5353 times too large" in sentence(live)
+    assert "g at infinity" in sentence(live)
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_nodes_are_dragged_along_the_circle(figure, phone):
+    live = figure("nodes", **(PHONE if phone else {}))
+    slider(live, "node j").press("Home")
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    drag(live, handle, (-30, 60), phone)  # downwards on the page: clockwise
+    wait_for(live, lambda shown: 0 < check_nodes(shown)["node"] < 16)
+
+
+def check_modes(shown):
+    """Compare what the figure shows with ssm_teach, and return it."""
+    A = initial_A(shown["init"], shown["count"])
+    A_bar, _ = discretize(A, np.ones(len(A)), shown["delta"], shown["method"])
+    assert np.array(shown["A_bar"], complex) == pytest.approx(A_bar, abs=1e-8)
+    picked = A_bar[shown["mode"]]
+    assert shown["lands"] == pytest.approx(abs(np.angle(picked)) / shown["delta"], rel=1e-6)
+    assert shown["share"][1] * picked.real == pytest.approx(
+        (shown["share"][2] + shown["share"][0] * abs(picked) ** 2) / 2, abs=1e-8 * max(map(abs, shown["share"]))
+    )  # two taps of one mode give the next
+    return shown
+
+
+def test_modes_move_by_keyboard_and_agree_with_python(figure):
+    live = figure("modes")
+    for name, init in (("Inv", "inv"), ("LegS", "legs"), ("Real", "real"), ("Lin", "lin")):
+        live.get_by_role("radio", name=name, exact=True).check()
+        assert check_modes(values(live))["init"] == init
+    for name, keys in (
+        ("step Δ", ["End", "Home", "PageUp"]),
+        ("picked mode n", ["End", "ArrowLeft", "Home", "ArrowRight"]),
+    ):
+        slider(live, name).focus()
+        for key in keys:
+            live.page.keyboard.press(key)
+            check_modes(values(live))
+    assert values(live)["mode"] == 1
+    slider(live, "picked mode n").press("End")
+    assert check_modes(values(live))["mode"] == 31
+    slider(live, "stored modes N").press("ArrowLeft")
+    assert check_modes(values(live))["mode"] == 30  # the picked mode is never one that is not there
+    live.get_by_role("radio", name="bilinear").check()
+    check_modes(values(live))
+    assert "the bilinear map turns into" in sentence(live)
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_modes_are_picked_on_the_axis(figure, phone):
+    live = figure("modes", **(PHONE if phone else {}))
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    before = check_modes(values(live))["mode"]
+    box = handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    live.page.mouse.move(x, y)
+    live.page.mouse.down()
+    live.page.mouse.move(x + 30, y)
+    live.page.mouse.up()
+    assert check_modes(values(live))["mode"] > before
 
 
 HARNESS = """
@@ -836,18 +1182,24 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "gate": ("hold", 64),
         "duality": ("chunk", 3),
         "cost": ("states", 64),
+        "poles": ("re", -1.0),
+        "modes": ("delta", 0.1),
+        "nodes": ("length", 10),
+        "spectrum": ("zoom", 20),
+        "memory": ("coefficients", 20),
+        "measures": ("order", 20),
     }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value
     assert values(second)[key] == explorable.state()[key]
     second.get_by_role("slider").last.press("End")
     assert page.evaluate("[models[0].saved, models[1].saved > 0]") == [0, True]
-    if explorable.name in ("scan", "gate"):
+    if explorable.name in ("scan", "gate", "poles"):
         first.get_by_role("button", name="Play").click()
     page.evaluate("models.forEach((model) => model.cleanup())")
     assert page.evaluate("models.map((model) => model.listeners())") == [0, 0]
     assert page.locator(".x-live").count() == 0
-    if moving := {"landing": "sample", "scan": "step", "gate": "step"}.get(explorable.name):
+    if moving := {"landing": "sample", "scan": "step", "gate": "step", "poles": "step"}.get(explorable.name):
         before = page.evaluate("(key) => models[0].state[key]", moving)
         page.wait_for_timeout(1500)
         assert page.evaluate("(key) => models[0].state[key]", moving) == before

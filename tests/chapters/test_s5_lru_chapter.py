@@ -18,7 +18,7 @@ SPOILED = {
     "s5-doubling-equals-dense": ("x = x + a**distance * earlier", "x = x + a * earlier"),
     "s5-scan-equals-recurrence-equals-kernel": ("K[: k + 1].flip(0)", "K[: k + 1]"),
     "s5-work-and-depth": ("work - states * (3 * L - 2)", "work - (3 * L - 2)"),
-    "s5-starts-as-normal-hippo": ("legs + np.outer(root, root) / 2", "legs + np.outer(root, root)"),
+    "s5-starts-as-normal-hippo": ("legs + np.outer(B, B) / 2", "legs + np.outer(B, B)"),
     "ring-law": ("np.sqrt(np.linspace(r_min**2, r_max**2, 5))", "np.linspace(r_min, r_max, 5)"),
     "ring-horizons": ("np.exp(-2 / t)) / (r_max**2 - r_min**2))", "np.exp(-1 / t)) / (r_max**2 - r_min**2))"),
     "ring-gramians": ("(1 - np.outer(modes.conj(), modes))", "(1 - np.outer(modes, modes.conj()))"),

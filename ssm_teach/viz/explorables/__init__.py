@@ -10,8 +10,14 @@ from .discretization import Discretization
 from .duality import Duality
 from .gate import Gate
 from .landing import Landing
+from .measures import Measures
+from .memory import Memory
+from .modes import Modes
+from .nodes import Nodes
+from .poles import Poles
 from .ring import Ring
 from .scan import Scan
+from .spectrum import Spectrum
 from .wrap_around import WrapAround
 
 __all__ = [
@@ -21,8 +27,14 @@ __all__ = [
     "Explorable",
     "Gate",
     "Landing",
+    "Measures",
+    "Memory",
+    "Modes",
+    "Nodes",
+    "Poles",
     "Ring",
     "Scan",
+    "Spectrum",
     "WrapAround",
     "every",
     "module_source",
@@ -31,4 +43,19 @@ __all__ = [
 
 def every() -> list[Explorable]:
     """Return one of each explorable in its first state, for checks that walk over all of them."""
-    return [Discretization(), WrapAround(), Landing(), Scan(), Ring(), Gate(), Duality(), Cost()]
+    return [
+        Discretization(),
+        WrapAround(),
+        Landing(),
+        Scan(),
+        Ring(),
+        Gate(),
+        Duality(),
+        Cost(),
+        Measures(),
+        Poles(),
+        Modes(),
+        Nodes(),
+        Spectrum(),
+        Memory(),
+    ]

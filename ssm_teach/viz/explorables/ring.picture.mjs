@@ -1,7 +1,8 @@
 // The eigenvalues in the unit disc, and beside them, over one axis of steps, what they remember. SVG text.
 import { boxPath, circle, circlePath, clipped, curve, keyRows, label, line } from "./plot.mjs";
 import { number, panel, picture, px, rectangle, region, tag, xTicks, yTicks } from "./plot.mjs";
-import { COUNT, DECADES, legsFrequencies, valuesOf } from "./ring.math.mjs";
+import { legsFrequencies } from "./legs.mjs";
+import { COUNT, DECADES, valuesOf } from "./ring.math.mjs";
 
 const REACH = 1.12;
 const LOUDEST = 4.4; // log₁₀ of the top of the variance axis
