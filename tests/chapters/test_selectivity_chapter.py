@@ -40,6 +40,12 @@ SPOILED = {
     "no-constant-absorbs": ("low * (high / low) ** spread_", "0.05 + 0 * spread_"),
     "constants-cannot-restore-order": ("np.stack([states, heard_], 1)", "np.stack([states, states], 1)"),
     "training-finds-the-gate": ('train("s6", method="zoh")', 'train("s4d", method="zoh")'),
+    "copying-needs-selection": (
+        '("S6", "plain"): recorded("s6-simple", 0, 1, 2)',
+        '("S6", "plain"): recorded("s4d", 0, 1, 2)',
+    ),
+    "gates-help-a-fixed-kernel": ('recorded("s4d", 0, 1, 2)', 'recorded("s4d-simple", 0, 1, 2)'),
+    "induction-extrapolates": ("max(by_length) / min(by_length)", "max(by_length) / 256"),
     "overflow-step": ("math.ceil(128 * math.log(2) / growth)", "math.ceil(127 * math.log(2) / growth)"),
     "bf16-threshold": ("-math.log(2**9 - 1)", "-math.log(2**8 - 1)"),
     "where-guards-a-quotient": (
