@@ -51,7 +51,7 @@ MISTAKES = [
     ("trian", ["No such command 'trian'"]),
     ("train image --layr s4d", ["No such option: --layr"]),
     ("train imagee", ["unknown task 'imagee'", "did you mean image?"]),
-    ("train image --layer s4", ["unknown layer 's4'", "did you mean s4d?"]),
+    ("train image --layer s4dd", ["unknown layer 's4dd'", "did you mean s4d?"]),
     ("train image --layer s6", ["layer 's6' reads forwards only", "give --causal"]),
     ("train image --block mambo", ["unknown block 'mambo'", "did you mean mamba?"]),
     ("train induction --causal --task-option length=2", ["length of induction must be", "at least 3", "got 2"]),

@@ -289,8 +289,8 @@ def test_sizes_must_be_positive_whole_numbers(name, size):
 
 
 def test_unknown_layer_or_option_names_the_nearest():
-    with pytest.raises(UserError, match=r"make: unknown layer 's4b'; choose one of .*\(did you mean s4d\?\)"):
-        make("s4b", D, N)
+    with pytest.raises(UserError, match=r"make: unknown layer 's4dd'; choose one of .*\(did you mean s4d\?\)"):
+        make("s4dd", D, N)
     with pytest.raises(
         UserError, match=r"unknown option of s4d 'metod'; choose one of init, method, .*\(did you mean method\?\)"
     ):

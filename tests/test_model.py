@@ -236,7 +236,7 @@ def test_model_learns_to_tell_two_frequencies_apart_whatever_their_phase():
         ({"pool": "max"}, "unknown pool 'max'; choose one of mean, last, none"),
         ({"norm": "layr"}, r"SimpleBlock: unknown norm 'layr'; .*\(did you mean layer\?\)"),
         ({"dropout": 1.0}, "dropout must be a probability, 0 ≤ p < 1; got 1.0"),
-        ({"layer": "s4b"}, r"make: unknown layer 's4b'; .*\(did you mean s4d\?\)"),
+        ({"layer": "s4dd"}, r"make: unknown layer 's4dd'; .*\(did you mean s4d\?\)"),
         ({"initt": "lin"}, r"unknown option of s4d 'initt'; .*\(did you mean init\?\)"),
     ],
 )

@@ -8,14 +8,17 @@
 The three ways give the same numbers. A layer that looks both ways has ``causal = False`` and only the first.
 """
 
+import math
+
 import torch
+from torch import nn
 
 from ssm_teach.errors import require
 
-__all__ = ["SequenceLayer", "require_tensor"]
+__all__ = ["SequenceLayer", "log_uniform_dt", "require_tensor"]
 
 
-class SequenceLayer(torch.nn.Module):
+class SequenceLayer(nn.Module):
     """Base of the layers: the attributes ``d``, ``N`` and ``causal``, and the checks of what comes in.
 
     ``ssm_parameters`` names the parameters that live on the state's own scale (A, B, C, Δ). An optimiser should give
@@ -36,6 +39,17 @@ class SequenceLayer(torch.nn.Module):
     @property
     def _name(self) -> str:
         return type(self).__name__
+
+    def _set_parameters(self, values: dict[str, torch.Tensor], dtype: torch.dtype | None, device) -> None:
+        """Register the values, drawn in float64 on the CPU: one seed gives one layer, whatever its dtype and device.
+
+        A complex value becomes pairs of real and imaginary part, (…, 2).
+        """
+        dtype = dtype or torch.get_default_dtype()
+        require(dtype in (torch.float32, torch.float64), f"{self._name}: dtype must be float32 or float64; got {dtype}")
+        for name, value in values.items():
+            real = torch.view_as_real(value.resolve_conj()) if value.is_complex() else value
+            self.register_parameter(name, nn.Parameter(real.to(dtype=dtype, device=device, copy=True)))
 
     def _check_input(self, u, dtype: torch.dtype) -> None:
         require_tensor(self._name, "u", u)
@@ -85,6 +99,15 @@ class SequenceLayer(torch.nn.Module):
             + (f"{state.dtype} of shape {given}" if isinstance(state, torch.Tensor) else given)
             + f". Start from initial_state({shape[0]})",
         )
+
+
+def log_uniform_dt(function: str, size: int, dt_min: float, dt_max: float) -> torch.Tensor:
+    """log Δ where layers start, (size,), float64: uniform between those of ``dt_min`` and ``dt_max``, in s."""
+    require(
+        0 < dt_min <= dt_max < math.inf,
+        f"{function}: dt_min and dt_max must satisfy 0 < dt_min ≤ dt_max; got dt_min={dt_min!r}, dt_max={dt_max!r}",
+    )
+    return torch.empty(size, dtype=torch.float64).uniform_(math.log(dt_min), math.log(dt_max))
 
 
 def require_tensor(function: str, argument: str, value) -> None:

@@ -77,7 +77,8 @@ class LRU(DiagonalMIMO):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ):
-        super().__init__(d, N, bidirectional, dtype)
+        super().__init__(d, N)
+        self.causal = not bidirectional
         require(
             0 <= r_min <= r_max <= 1 and r_max > 0 and r_min < 1,
             "LRU: r_min and r_max must satisfy 0 ≤ r_min ≤ r_max ≤ 1, with r_max > 0 and r_min < 1; "
@@ -98,7 +99,7 @@ class LRU(DiagonalMIMO):
         }
         if bidirectional:
             values["C_reverse"] = _complex_normal(d, N, variance=2 / N)
-        self._set_parameters(values, device)
+        self._set_parameters(values, dtype, device)
 
     @property
     def eigenvalues(self) -> torch.Tensor:

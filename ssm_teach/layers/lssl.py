@@ -10,14 +10,11 @@ Source: A. Gu, I. Johnson, K. Goel, K. Saab, T. Dao, A. Rudra and C. Ré 2021, "
 Continuous-time Models with Linear State-Space Layers" (LSSL).
 """
 
-import math
-
 import torch
-from torch import nn
 
 from ssm_teach import hippo
-from ssm_teach.errors import require
 from ssm_teach.kernels import _bilinear_systems, dense_kernel
+from ssm_teach.layers.base import log_uniform_dt
 from ssm_teach.layers.dense import DenseBank, _times
 
 __all__ = ["LSSL"]
@@ -59,18 +56,11 @@ class LSSL(DenseBank):
         device: torch.device | str | None = None,
     ):
         super().__init__(d, N)
-        dtype = dtype or torch.get_default_dtype()
-        require(dtype in (torch.float32, torch.float64), f"LSSL: dtype must be float32 or float64; got {dtype}")
-        require(
-            0 < dt_min <= dt_max < math.inf,
-            f"LSSL: dt_min and dt_max must satisfy 0 < dt_min ≤ dt_max; got dt_min={dt_min!r}, dt_max={dt_max!r}",
-        )
         A, B = hippo.transition(measure, N)
         self.causal = not bidirectional
 
-        # Drawn in float64 on the CPU, then cast: one seed gives one layer, whatever its dtype and device.
         values = {
-            "log_dt": torch.empty(d, dtype=torch.float64).uniform_(math.log(dt_min), math.log(dt_max)),
+            "log_dt": log_uniform_dt("LSSL", d, dt_min, dt_max),
             "A": torch.from_numpy(A),
             "B": torch.from_numpy(B),
             "C": torch.randn(d, N, dtype=torch.float64),
@@ -78,8 +68,7 @@ class LSSL(DenseBank):
         if bidirectional:
             values["C_reverse"] = torch.randn(d, N, dtype=torch.float64)
         self.ssm_parameters = tuple(values)
-        for name, value in (values | {"D": torch.ones(d)}).items():
-            self.register_parameter(name, nn.Parameter(value.to(dtype=dtype, device=device, copy=True)))
+        self._set_parameters(values | {"D": torch.ones(d)}, dtype, device)
 
     def discretize(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Ā (d, N, N) and B̄ (d, N)."""

@@ -8,9 +8,7 @@ All positions at once come from a scan, `ssm_teach.ops.linear_scan`. A kernel ex
 """
 
 import torch
-from torch import nn
 
-from ssm_teach.errors import require
 from ssm_teach.layers.base import SequenceLayer
 from ssm_teach.ops import linear_scan
 
@@ -25,18 +23,6 @@ class DiagonalMIMO(SequenceLayer):
     """
 
     multiplicity: int  # κ, the number of modes that a stored state stands for
-
-    def __init__(self, d: int, N: int, bidirectional: bool, dtype: torch.dtype | None):
-        super().__init__(d, N)
-        self.causal, dtype = not bidirectional, dtype or torch.get_default_dtype()
-        require(dtype in (torch.float32, torch.float64), f"{self._name}: dtype must be float32 or float64; got {dtype}")
-        self._dtype = dtype
-
-    def _set_parameters(self, values: dict[str, torch.Tensor], device) -> None:
-        """Register the values, drawn in float64 on the CPU: one seed gives one layer, whatever its dtype and device."""
-        for name, value in values.items():
-            real = torch.view_as_real(value) if value.is_complex() else value
-            self.register_parameter(name, nn.Parameter(real.to(dtype=self._dtype, device=device, copy=True)))
 
     def discretize(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Ā (N,) and B̄ (N, d), complex."""

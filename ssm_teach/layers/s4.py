@@ -10,14 +10,11 @@ a real system of 2N states. The S4 papers call that 2N "N".
 Source: A. Gu, K. Goel and C. Ré 2022, "Efficiently Modeling Long Sequences with Structured State Spaces" (S4).
 """
 
-import math
-
 import torch
-from torch import nn
 
 from ssm_teach import hippo
-from ssm_teach.errors import require
 from ssm_teach.kernels import _bilinear_systems, dplr_dense, dplr_kernel
+from ssm_teach.layers.base import log_uniform_dt
 from ssm_teach.layers.dense import DenseBank
 
 __all__ = ["S4"]
@@ -62,16 +59,9 @@ class S4(DenseBank):
         device: torch.device | str | None = None,
     ):
         super().__init__(d, N)
-        dtype = dtype or torch.get_default_dtype()
-        require(dtype in (torch.float32, torch.float64), f"S4: dtype must be float32 or float64; got {dtype}")
-        require(
-            0 < dt_min <= dt_max < math.inf,
-            f"S4: dt_min and dt_max must satisfy 0 < dt_min ≤ dt_max; got dt_min={dt_min!r}, dt_max={dt_max!r}",
-        )
         self.causal = not bidirectional
 
-        # Drawn in float64 on the CPU, then cast: one seed gives one layer, whatever its dtype and device.
-        log_dt = torch.empty(d, dtype=torch.float64).uniform_(math.log(dt_min), math.log(dt_max))
+        log_dt = log_uniform_dt("S4", d, dt_min, dt_max)
         Lambda, P, B, _ = hippo.nplr("legs", 2 * N)
         Lambda, P, B = (torch.as_tensor(M[:N]).expand(d, N) for M in (Lambda, P[:, 0], B.astype(complex)))
         values = {"log_dt": log_dt, "log_neg_real": torch.log(-Lambda.real), "imag": Lambda.imag, "P": P, "B": B}
@@ -79,9 +69,7 @@ class S4(DenseBank):
         if bidirectional:
             values["C_reverse"] = torch.randn(d, N, dtype=torch.complex128)
         self.ssm_parameters = tuple(values)
-        for name, value in (values | {"D": torch.ones(d)}).items():
-            real = torch.view_as_real(value.resolve_conj()) if value.is_complex() else value
-            self.register_parameter(name, nn.Parameter(real.to(dtype=dtype, device=device, copy=True)))
+        self._set_parameters(values | {"D": torch.ones(d)}, dtype, device)
 
     @property
     def Lambda(self) -> torch.Tensor:

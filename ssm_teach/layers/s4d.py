@@ -15,14 +15,14 @@ import math
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from ssm_teach.discretize import discretize_diagonal
-from ssm_teach.errors import choose, require
+from ssm_teach.errors import choose
 from ssm_teach.hippo import nplr
 from ssm_teach.kernels import _exponentials
-from ssm_teach.layers.base import SequenceLayer
+from ssm_teach.layers.bank import SystemBank
+from ssm_teach.layers.base import log_uniform_dt
 from ssm_teach.ops import diagonal_conv, fft_conv, vandermonde
 from ssm_teach.ops._diagonal_conv import loops
 
@@ -54,7 +54,7 @@ def initial_A(init: str, N: int) -> np.ndarray:
     return -0.5 + 1j * (np.pi * n if init == "lin" else M / np.pi * (M / (2 * n + 1) - 1))
 
 
-class S4D(SequenceLayer):
+class S4D(SystemBank):
     """d independent diagonal state space models, (b, L, d) → (b, L, d).
 
     Args:
@@ -99,18 +99,11 @@ class S4D(SequenceLayer):
         device: torch.device | str | None = None,
     ):
         super().__init__(d, N)
-        dtype = dtype or torch.get_default_dtype()
-        require(dtype in (torch.float32, torch.float64), f"S4D: dtype must be float32 or float64; got {dtype}")
-        require(
-            0 < dt_min <= dt_max < math.inf,
-            f"S4D: dt_min and dt_max must satisfy 0 < dt_min ≤ dt_max; got dt_min={dt_min!r}, dt_max={dt_max!r}",
-        )
         self.init, self.method = init, choose("S4D", "method", method, METHODS)
         self.causal, self.is_complex = not bidirectional, init != "real"
 
-        # Drawn in float64 on the CPU, then cast: one seed gives one layer, whatever its dtype and device.
         A = torch.from_numpy(initial_A(init, N)).expand(d, N)
-        log_dt = torch.empty(d, dtype=torch.float64).uniform_(math.log(dt_min), math.log(dt_max))
+        log_dt = log_uniform_dt(self._name, d, dt_min, dt_max)
         parameters = {"log_dt": log_dt, "log_neg_real": torch.log(-A.real)}
         if A.is_complex():
             parameters["imag"] = A.imag
@@ -118,9 +111,7 @@ class S4D(SequenceLayer):
         if bidirectional:
             parameters["C_reverse"] = torch.randn(d, N, dtype=A.dtype)
         self.ssm_parameters = tuple(parameters)
-        for name, value in (parameters | {"D": torch.ones(d)}).items():
-            real = torch.view_as_real(value) if value.is_complex() else value
-            self.register_parameter(name, nn.Parameter(real.to(dtype=dtype, device=device, copy=True)))
+        self._set_parameters(parameters | {"D": torch.ones(d)}, dtype, device)
 
     @property
     def A(self) -> torch.Tensor:
@@ -136,28 +127,6 @@ class S4D(SequenceLayer):
         """The first L taps K_l = C Ā^l B̄ of every channel, (d, L), without D."""
         return self._response(_joined(self.C) * self.discretize()[1], L)
 
-    def forward(self, u, *, state=None, return_state=False):
-        """y for all of u at once, a causal convolution with the kernel, computed as `path` says.
-
-        Args:
-            u: (b, L, d), real.
-            state: (b, d, N), x_{−1}; zero if left out.
-            return_state: Also return x_{L−1}, from which the next chunk, or `step`, continues.
-        """
-        self._check_input(u, self.D.dtype)
-        if state is not None or return_state:
-            self._check_causal("state")
-        if state is not None:
-            self._check_state(state, (len(u), self.d, self.N), self._state_dtype)
-        dtype, u = u.dtype, u.to(self.D.dtype)
-        with torch.autocast(u.device.type, enabled=False):
-            y = self._convolve(u)
-            if state is not None:
-                y = y + self._free_response(state, u.shape[1])
-            if return_state:
-                state = self._final_state(u, state)
-        return (y.to(dtype), state) if return_state else y.to(dtype)
-
     def path(self, L: int) -> str:
         """How the convolution of L positions is computed, whichever was fastest where it was measured, on a CPU.
 
@@ -172,10 +141,6 @@ class S4D(SequenceLayer):
             widest = min(L // 8, 32 if L < 4096 else 64)
             return "recurrence" if widest >= self.N else "fft"
         return "chunks" if L >= 16384 and self.N <= 64 and self.D.device.type == "cpu" else "fft"
-
-    def initial_state(self, b: int) -> torch.Tensor:
-        """x_{−1} = 0 for a batch of b, (b, d, N), complex if A is."""
-        return torch.zeros(b, self.d, self.N, dtype=self._state_dtype, device=self.D.device)
 
     def step(self, u_k, state):
         """One position, (b, d) → (b, d), and x_k: the recurrence as it is written."""

@@ -19,6 +19,7 @@ from scipy.linalg import block_diag
 from ssm_teach.discretize import discretize_diagonal
 from ssm_teach.errors import choose, require
 from ssm_teach.hippo import nplr
+from ssm_teach.layers.base import log_uniform_dt
 from ssm_teach.layers.mimo import DiagonalMIMO
 
 __all__ = ["METHODS", "S5"]
@@ -72,12 +73,9 @@ class S5(DiagonalMIMO):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ):
-        super().__init__(d, N, bidirectional, dtype)
+        super().__init__(d, N)
+        self.causal = not bidirectional
         _check_blocks(blocks, N)
-        require(
-            0 < dt_min <= dt_max < math.inf,
-            f"S5: dt_min and dt_max must satisfy 0 < dt_min ≤ dt_max; got dt_min={dt_min!r}, dt_max={dt_max!r}",
-        )
         self.method = choose("S5", "method", method, METHODS)
         half = N // blocks  # the other half of the modes are the conjugates
         A, _, _, V = nplr("legs", 2 * half)
@@ -88,7 +86,7 @@ class S5(DiagonalMIMO):
             return _normal(d, 2 * N).to(V.dtype) @ V / math.sqrt(2 * N)
 
         values = {
-            "log_dt": torch.empty(N, dtype=torch.float64).uniform_(math.log(dt_min), math.log(dt_max)),
+            "log_dt": log_uniform_dt("S5", N, dt_min, dt_max),
             "log_neg_real": torch.log(-A.real),
             "imag": A.imag,
             "B": V.mH @ _normal(2 * N, d).to(V.dtype) / math.sqrt(d),
@@ -97,7 +95,7 @@ class S5(DiagonalMIMO):
         }
         if bidirectional:
             values["C_reverse"] = readout()
-        self._set_parameters(values, device)
+        self._set_parameters(values, dtype, device)
 
     @property
     def A(self) -> torch.Tensor:

@@ -5,10 +5,9 @@ so it looks backwards only: a kernel, hence a convolution, does not exist, and t
 """
 
 import torch
-from torch import nn
 
 from ssm_teach.errors import require
-from ssm_teach.layers.base import SequenceLayer
+from ssm_teach.layers.base import SequenceLayer, log_uniform_dt
 
 __all__ = ["SelectiveLayer", "initial_step_bias", "require_heads", "uniform"]
 
@@ -19,13 +18,6 @@ class SelectiveLayer(SequenceLayer):
     Arithmetic is in the layer's own precision, under autocast too: a decay near 1 needs the digits. A half-precision u
     is raised to it, and y is returned in the dtype of u.
     """
-
-    def _set_parameters(self, values: dict[str, torch.Tensor], dtype: torch.dtype | None, device) -> None:
-        """Register the values, drawn in float64 on the CPU: one seed gives one layer, whatever its dtype and device."""
-        dtype = dtype or torch.get_default_dtype()
-        require(dtype in (torch.float32, torch.float64), f"{self._name}: dtype must be float32 or float64; got {dtype}")
-        for name, value in values.items():
-            self.register_parameter(name, nn.Parameter(value.to(dtype=dtype, device=device, copy=True)))
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -80,16 +72,11 @@ def uniform(rows: int, columns: int) -> torch.Tensor:
 def initial_step_bias(size: int, dt_min: float, dt_max: float, function: str) -> torch.Tensor:
     """b with softplus(b) log-uniform between dt_min and dt_max, (size,), float64.
 
-    >>> dt = nn.functional.softplus(initial_step_bias(100, 0.001, 0.1, "S6"))
+    >>> dt = torch.nn.functional.softplus(initial_step_bias(100, 0.001, 0.1, "S6"))
     >>> bool((dt > 0.000999).all() and (dt < 0.1001).all())
     True
     """
-    require(
-        0 < dt_min <= dt_max < float("inf"),
-        f"{function}: dt_min and dt_max must satisfy 0 < dt_min ≤ dt_max; got dt_min={dt_min!r}, dt_max={dt_max!r}",
-    )
-    low, high = torch.tensor([dt_min, dt_max], dtype=torch.float64).log()
-    dt = torch.exp(low + (high - low) * torch.rand(size, dtype=torch.float64))
+    dt = torch.exp(log_uniform_dt(function, size, dt_min, dt_max))
     return dt + torch.log(-torch.expm1(-dt))  # the inverse of softplus, log(eᵈᵗ − 1), without its cancellation
 
 
