@@ -211,9 +211,10 @@ def test_code_is_never_touched(book):
 def test_solutions_are_folded_and_stubs_are_not(book):
     cells = nbformat.reads(generator.notebooks(book)["01-one.ipynb"], 4).cells
     (stub,) = [cell for cell in cells if cell.source == "answer = ..."]
-    (solution,) = [cell for cell in cells if cell.source == "answer = 1 / 2"]
+    (solution,) = [cell for cell in cells if "answer = 1 / 2" in cell.source]
     assert "jupyter" not in stub.metadata
     assert solution.metadata["jupyter"] == {"source_hidden": True, "outputs_hidden": True}
+    assert solution.source.startswith("# A solution.")  # the line that JupyterLab leaves visible must not be the answer
 
 
 def test_translating_plain_markdown_changes_nothing(book):

@@ -39,6 +39,9 @@ if importlib.util.find_spec("ssm_teach") is None:
         raise SystemExit("ssm_teach is not installed; run this notebook inside a copy of the book's repository.")
 """
 
+# JupyterLab shows the first line of a folded cell; without a line of its own, a short solution would be in plain view.
+FOLDED_SOLUTION = "# A solution. Click the three dots to unfold it.\n"
+
 _FOLDED = {"hide-input", "remove-input", "hide-cell", "remove-cell"}
 _FOLDED_WITH_OUTPUT = {"hide-cell", "remove-cell"}
 
@@ -94,7 +97,8 @@ def _code(cell, stem: str, book: Book) -> list:
     caption = translate(str(figure.get("caption", "")), stem, book)
     number = book.marks[figure["name"]].text if figure.get("name") in book.marks else "Figure"
     below = [nbformat.v4.new_markdown_cell(f"**{number}.** {caption}")] if caption else []
-    return [nbformat.v4.new_code_cell(cell.source, metadata=metadata), *below]
+    source = FOLDED_SOLUTION + cell.source if "hide-cell" in tags else cell.source
+    return [nbformat.v4.new_code_cell(source, metadata=metadata), *below]
 
 
 def _markdown(source: str, stem: str, book: Book) -> list:

@@ -6,6 +6,7 @@ in the place of a number has no way to be taken for the solution.
 """
 
 import copy
+import dataclasses
 import inspect
 import re
 import zlib
@@ -80,7 +81,7 @@ def judge(exercise: Exercise, answer: object) -> str | None:
         complaint = _compare_values(exercise, answer)
     if complaint is None:
         return None
-    return f"{complaint} {_misconception(exercise, answer)}".strip()
+    return f"{complaint} {_misconception(exercise, answer) or _almost(exercise, answer)}".strip()
 
 
 # Values.
@@ -138,7 +139,7 @@ def _difference_of_numbers(answer, reference, exercise, *, reveal, values) -> st
         expected is not None, f"Exercise {exercise.id}: a solution of type {type(reference).__name__} cannot be checked"
     )
     if given is None or (expected.ndim > 0 and isinstance(answer, torch.Tensor) != isinstance(reference, torch.Tensor)):
-        return f"Expected {_describe(reference)}; yours is {_describe(answer)}."
+        return f"Expected {_describe(reference)}; yours is {_describe(answer)}.{_way_to_an_array(answer, reference)}"
     if given.shape != expected.shape:
         return f"Expected shape {expected.shape}; yours has shape {given.shape}."
     if (given.dtype.kind == "b") != (expected.dtype.kind == "b"):
@@ -176,6 +177,13 @@ def _first_difference(given, expected, off, reveal) -> str:
     )
     expectation = f", expected {expected[where]:.10g}" if reveal else " is not it"
     return f"Yours{entry}: {given[where]:.10g}{expectation}{count}.{dtype}"
+
+
+def _way_to_an_array(answer, reference) -> str:
+    """Say how rows of numbers become an array: lists are not taken for arrays, but the reader need not know why."""
+    if not isinstance(reference, np.ndarray) or not isinstance(answer, list | tuple | sp.MatrixBase):
+        return ""
+    return f" Write np.array(…{', dtype=float' if isinstance(answer, sp.MatrixBase) else ''}) around it."
 
 
 def _plain(value: object) -> np.ndarray | None:
@@ -335,6 +343,16 @@ def _misconception(exercise: Exercise, answer: object) -> str:
     return ""
 
 
+def _almost(exercise: Exercise, answer: object) -> str:
+    """Tell a rounded answer from a wrong one, where numbers are typed by hand."""
+    if exercise.rtol is None or exercise.is_function or exercise.laws:
+        return ""
+    generous = dataclasses.replace(exercise, rtol=10 * exercise.rtol)
+    if _difference(answer, exercise.solution, generous) is not None:
+        return ""
+    return "But it is close: give more digits, or find the small thing that is missing."
+
+
 # Words.
 
 
@@ -359,7 +377,7 @@ def _describe(value: object) -> str:
     if type(value) in (str, bool, np.bool_):
         return f"the {'string' if type(value) is str else 'truth value'} {value!r}"
     if type(value) in (tuple, list):
-        return f"a {type(value).__name__} of {len(value)} results"
+        return f"a {type(value).__name__} of {len(value)} result{'' if len(value) == 1 else 's'}"
     if isinstance(value, sp.MatrixBase):
         return f"a SymPy matrix of shape {value.shape}"
     if isinstance(value, sp.Basic):

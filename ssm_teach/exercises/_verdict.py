@@ -52,10 +52,16 @@ class WrongAnswer(AssertionError):
     def __init__(self, verdict: Verdict):
         super().__init__(repr(verdict))
         self.verdict = verdict
+        self._shown = False
 
     def _render_traceback_(self) -> list[str]:
-        """Show the reader the verdict in place of the checker's own stack frames (a hook of IPython)."""
+        """Show the reader the verdict in place of the checker's own stack frames (a hook of IPython).
+
+        IPython calls it twice, once for the page and once for its history; the verdict is shown once.
+        """
         from IPython.display import display
 
-        display(self.verdict)
+        if not self._shown:
+            display(self.verdict)
+        self._shown = True
         return [f"WrongAnswer: {self.verdict.exercise}"]

@@ -96,7 +96,10 @@ EXERCISES = [
     Exercise(
         "hippo.5",
         solution=63,
+        rtol=1e-3,
         wrong={
+            "That is right before rounding: the question asks for a whole number.": 20 * math.pi,
+            "These are the angles ωt, not half of them.": 126,
             "Two samples per period are enough for sampling. A polynomial needs more.": 40,
             "One coefficient per period cannot even follow the sign.": 20,
         },
@@ -105,7 +108,9 @@ EXERCISES = [
     Exercise(
         "hippo.6",
         solution=69,
+        rtol=1e-3,
         wrong={
+            "That is right before rounding: the question asks for a whole number.": 100 * math.log(2),
             "That is one unit of time, at which r = 1/e.": 100,
             "The ruler is not even in the age.": 50,
             "Here half of the ruler is left over, not half of a unit.": 35,

@@ -9,7 +9,9 @@ def _two_descriptions(rng):
     """Two systems, of which the second is the first in other coordinates but for one change, which may be inaudible."""
     N = int(rng.integers(2, 5))
     A = np.diag(rng.permutation([-0.9, -0.5, 0.2, 0.6, 0.95])[:N])
-    change = rng.choice(["none", "weight", "pole", "silent pole"])
+    change = rng.choice(["none", "weight", "pole", "silent pole", "late"])
+    if change == "late":
+        return _alike_until_the_last_sample(np.diag(A))
     B, C = rng.uniform(0.5, 1.5, (2, N))
     if change == "silent pole":
         B[0] = 0.0
@@ -22,6 +24,15 @@ def _two_descriptions(rng):
     return A, B, C, A2, B2, C2
 
 
+def _alike_until_the_last_sample(modes):
+    """Two systems whose kernels agree for 2N − 1 samples and no longer: 2N weights of an echo, shared among the two."""
+    N = len(modes)
+    every = np.concatenate([modes, 0.7 * modes - 0.1])
+    gaps = every[:, None] - every + np.eye(2 * N)
+    weights = 1 / gaps.prod(1)
+    return np.diag(modes), np.ones(N), weights[:N], np.diag(every[N:]), np.ones(N), -weights[N:]
+
+
 def _kernel(A, B, C, L):
     return [C @ np.linalg.matrix_power(A, k) @ B for k in range(L)]
 
@@ -32,7 +43,10 @@ def _agree(first, second):
 
 
 def _same_from_outside(A1, B1, C1, A2, B2, C2):
-    L = 2 * len(B1)
+    return _same_for(2 * len(B1), A1, B1, C1, A2, B2, C2)
+
+
+def _same_for(L, A1, B1, C1, A2, B2, C2):
     return _agree(_kernel(A1, B1, C1, L), _kernel(A2, B2, C2, L))
 
 
@@ -118,6 +132,9 @@ EXERCISES = [
         wrong={
             "Equal poles are not enough: their weights may differ.": _same_poles,
             "The first samples agree; later ones may not.": _same_gain_for_a_constant,
+            "Too few samples: two systems can agree for more than N of them, and then part.": (
+                lambda *systems: _same_for(2 * len(systems[1]) - 1, *systems)
+            ),
             "Equal matrices are too much to ask: other coordinates make others.": lambda A1, B1, C1, A2, B2, C2: bool(
                 np.allclose(A1, A2) and np.allclose(B1, B2) and np.allclose(C1, C2)
             ),

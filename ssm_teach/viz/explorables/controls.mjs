@@ -27,6 +27,8 @@ export const buildShell = (el, { name, title }) => {
   stage.append(drawing);
   root.append(choices, stage, sliders, sentence, numbers);
   el.classList.add("ssm-explorable");
+  // JupyterLab takes the arrow keys for itself, even from a slider, unless an element says that they are its own.
+  el.setAttribute("data-lm-suppress-shortcuts", "true");
   el.append(root);
 
   const cleanups = [() => root.remove()];
