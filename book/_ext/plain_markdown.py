@@ -250,7 +250,9 @@ def _directive(block: _Block, stem: str, book: Book) -> list[str]:
     body = _translate_lines(block.body, stem, book)
     if name in ("solution", "solution-start"):
         title = f"Solution to {_lower(book.marks[block.argument].text)}" if block.argument in book.marks else "Solution"
-        return _folded(title, body) if "dropdown" in _classes(block) else [f"**{title}**", "", *body]
+        return (
+            _folded(f"{title}: click to unfold", body) if "dropdown" in _classes(block) else [f"**{title}**", "", *body]
+        )
     if name in ("exercise", "exercise-start"):
         number = _mark(block, book)
         title = f"{number or 'Exercise'}. {argument}" if argument else number or "Exercise"

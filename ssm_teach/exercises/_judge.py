@@ -140,6 +140,8 @@ def _difference_of_numbers(answer, reference, exercise, *, reveal, values) -> st
     )
     if given is None or (expected.ndim > 0 and isinstance(answer, torch.Tensor) != isinstance(reference, torch.Tensor)):
         return f"Expected {_describe(reference)}; yours is {_describe(answer)}.{_way_to_an_array(answer, reference)}"
+    if expected.ndim == 0 < given.ndim:
+        return f"Expected a number; yours is {_describe(answer)}."
     if given.shape != expected.shape:
         return f"Expected shape {expected.shape}; yours has shape {given.shape}."
     if (given.dtype.kind == "b") != (expected.dtype.kind == "b"):
@@ -399,4 +401,4 @@ def _describe_input(name: str, value: object) -> str:
     plain = _plain(value)
     if plain is None:
         return f"{name} {_describe(value)}"
-    return f"{name} = {plain:.6g}" if plain.ndim == 0 and plain.dtype.kind != "c" else f"{name} of shape {plain.shape}"
+    return f"{name} = {plain.item():.6g}" if plain.ndim == 0 else f"{name} of shape {plain.shape}"

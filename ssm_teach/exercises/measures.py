@@ -63,7 +63,8 @@ EXERCISES = [
         wrong={
             "The sign: at the far end the slope function is −√3, and the closure subtracts it.": -float(np.sqrt(3)),
             "The functions are normalised: a factor √(2n+1) belongs to each.": 1.0,
-            "Above the diagonal LegS has zeros; LegT has not.": 3.0,
+            "Above the diagonal LegS has zeros; LegT has not.": 0.0,
+            "This is A₁₁, with which the slope damps itself.": -3.0,
         },
         hints=["A = M − g(1) g(1)ᵀ, and M₀₁ is 0 because g₀ is constant.", "g₀(1) = 1 and g₁(1) = −√3."],
     ),
@@ -122,9 +123,11 @@ EXERCISES = [
     Exercise(
         "measures.6",
         solution=42,
+        rtol=1e-3,
         wrong={
             "The equation has the square of the error: 1 % is 10⁻⁴.": 21,
             "One coefficient less misses slightly more than 1 %.": 41,
+            "That is right before rounding: the question asks for a whole number.": float(np.log(1e-4) / np.log(0.8)),
             "The factor is ω²/(1 + ω²), not ω/√(1 + ω²).": 83,
         },
         hints=["(4/5)^N must fall to 10⁻⁴.", "N = ln 10⁻⁴ / ln 0.8, rounded up."],

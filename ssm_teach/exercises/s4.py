@@ -72,7 +72,7 @@ EXERCISES = [
     Exercise(
         "s4.1",
         solution=1 / (1 - 0.9**10),
-        rtol=1e-4,
+        rtol=4e-4,
         wrong={
             "This is the factor of the correction, which undoes the one asked for.": 1 - 0.9**10,
             "This is the sum of all powers. Only every tenth lands on the same sample.": 1 / (1 - 0.9),

@@ -1194,6 +1194,8 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
     assert values(second)[key] == explorable.state()[key]
     second.get_by_role("slider").last.press("End")
     assert page.evaluate("[models[0].saved, models[1].saved > 0]") == [0, True]
+    # JupyterLab leaves the keys only to a focused element that has this attribute itself; its ancestors do not count.
+    assert page.evaluate("document.activeElement.hasAttribute('data-lm-suppress-shortcuts')")
     if explorable.name in ("scan", "gate", "poles"):
         first.get_by_role("button", name="Play").click()
     page.evaluate("models.forEach((model) => model.cleanup())")

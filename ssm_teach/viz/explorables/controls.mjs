@@ -27,8 +27,6 @@ export const buildShell = (el, { name, title }) => {
   stage.append(drawing);
   root.append(choices, stage, sliders, sentence, numbers);
   el.classList.add("ssm-explorable");
-  // JupyterLab takes the arrow keys for itself, even from a slider, unless an element says that they are its own.
-  el.setAttribute("data-lm-suppress-shortcuts", "true");
   el.append(root);
 
   const cleanups = [() => root.remove()];
@@ -39,6 +37,8 @@ export const buildShell = (el, { name, title }) => {
     target.addEventListener(type, heard, options);
     onCleanup(() => target.removeEventListener(type, heard, options));
   };
+  // JupyterLab takes arrow keys and Enter for itself, unless the very element that has the focus says they are its own.
+  listen(root, "focusin", ({ target }) => target.setAttribute("data-lm-suppress-shortcuts", "true"));
 
   const say = (text) => {
     clearTimeout(timer);
