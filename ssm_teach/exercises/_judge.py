@@ -174,7 +174,7 @@ def _first_difference(given, expected, off, reveal) -> str:
     count = f" ({off.sum()} of {off.size} entries differ)" if off.size > 1 else ""
     dtype = (
         f" Yours is only {given.dtype}."
-        if given.dtype.itemsize < expected.dtype.itemsize and given.dtype.kind == "f"
+        if given.dtype.itemsize < expected.dtype.itemsize and given.dtype.kind == expected.dtype.kind == "f"
         else ""
     )
     expectation = f", expected {expected[where]:.10g}" if reveal else " is not it"

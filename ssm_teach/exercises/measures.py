@@ -58,15 +58,20 @@ EXERCISES = [
     ),
     Exercise(
         "measures.2",
-        solution=float(np.sqrt(3)),
+        solution=float(np.sqrt(15)),
         rtol=1e-3,
         wrong={
-            "The sign: at the far end the slope function is −√3, and the closure subtracts it.": -float(np.sqrt(3)),
+            "The sign: at the far end g₁ is −√3 and g₂ is √5, and the closure subtracts their product.": -float(
+                np.sqrt(15)
+            ),
             "The functions are normalised: a factor √(2n+1) belongs to each.": 1.0,
             "Above the diagonal LegS has zeros; LegT has not.": 0.0,
-            "This is A₁₁, with which the slope damps itself.": -3.0,
+            "This is A₀₁, from the slope to the mean.": float(np.sqrt(3)),
         },
-        hints=["A = M − g(1) g(1)ᵀ, and M₀₁ is 0 because g₀ is constant.", "g₀(1) = 1 and g₁(1) = −√3."],
+        hints=[
+            "A = M − g(1) g(1)ᵀ, and M₁₂ is 0 because the derivative of g₁ is constant.",
+            "g₁(1) = −√3 and g₂(1) = √5.",
+        ],
     ),
     Exercise(
         "measures.3",

@@ -50,18 +50,18 @@ def _late_echo(lam):
 
 
 def _largest_over_smallest_entry():
-    V = np.abs(np.linalg.eig(transition("legs", 8)[0])[1])
+    V = np.abs(np.linalg.eig(transition("legs", 6)[0])[1])
     return V.max() / V[V > 0].min()
 
 
 EXERCISES = [
     Exercise(
         "normal.1",
-        solution=77032.4,
+        solution=2500.330146,
         rtol=1e-3,
         wrong={
             "This is the condition number of A itself, not of its eigenvectors.": np.linalg.cond(
-                transition("legs", 8)[0]
+                transition("legs", 6)[0]
             ),
             "The normal part has this one. Leave P out.": 1.0,
             "This compares entries of V; the condition number compares its largest and smallest singular value.": (
@@ -69,7 +69,7 @@ EXERCISES = [
             ),
         },
         hints=[
-            '`hippo.transition("legs", 8)` gives A; `np.linalg.eig` gives eigenvectors of length 1.',
+            '`hippo.transition("legs", 6)` gives A; `np.linalg.eig` gives eigenvectors of length 1.',
             "The condition number is the quotient of the largest and the smallest singular value: `np.linalg.cond`.",
         ],
     ),

@@ -71,16 +71,19 @@ def _step(Lambda, P, B, dt, x, u):
 EXERCISES = [
     Exercise(
         "s4.1",
-        solution=1 / (1 - 0.9**10),
+        solution=1 / (1 - 0.95**20),
         rtol=4e-4,
         wrong={
-            "This is the factor of the correction, which undoes the one asked for.": 1 - 0.9**10,
-            "This is the sum of all powers. Only every tenth lands on the same sample.": 1 / (1 - 0.9),
-            "Only the first echo: there are infinitely many.": 1 + 0.9**10,
+            "This is the factor of the correction, which undoes the one asked for.": 1 - 0.95**20,
+            "This is the sum of all powers. Only every twentieth lands on the same sample.": 1 / (1 - 0.95),
+            "Only the first echo: there are infinitely many.": 1 + 0.95**20,
+            "This is by how much each sample is wrong, as a part of itself; the factor is one more.": (
+                0.95**20 / (1 - 0.95**20)
+            ),
         },
         hints=[
-            "On a circle of ten places the samples k, k + 10, k + 20, … share a place.",
-            "Each of them is 0.9¹⁰ times the one before: sum the geometric series.",
+            "On a circle of twenty places the samples k, k + 20, k + 40, … share a place.",
+            "Each of them is 0.95²⁰ times the one before: sum the geometric series.",
         ],
     ),
     Exercise(

@@ -57,7 +57,7 @@ EXERCISES = [
         rtol=1e-3,
         wrong={
             "M is the size of the matrix, twice the number of stored modes.": 32 / np.pi * 31,
-            "This is M²/π, the whole of which the formula takes all but one M-th.": 64**2 / np.pi,
+            "This is M²/π, the law for large M. The bracket has a − 1 as well.": 64**2 / np.pi,
             "This is the second mode, n = 1.": 64 / np.pi * (64 / 3 - 1),
         },
         hints=["The largest is at n = 0.", "There the formula is (M/π)(M − 1), with M = 64."],
@@ -78,6 +78,7 @@ EXERCISES = [
         "s4d.3",
         solution=40,
         wrong={
+            "This is two for each stored mode. Is none of them real, and are all of them different at this step?": 128,
             "This is 2N − 1, what it would be at a finer step.": 127,
             "These are the different pitches; most of them are complex and make two states.": 21,
             "The first and the last pitch are real and make one state each.": 42,
@@ -133,7 +134,7 @@ EXERCISES = [
         },
         hints=[
             "The poles are where 1 + Σ β/(s − λ) is zero.",
-            "They are the eigenvalues of diag(λ) − p qᵀ for any p and q with q_n p_n = β_n.",
+            "They are the eigenvalues of diag(λ) − p qᵀ for any p and q with q_n p_n = β_n; sort them.",
         ],
     ),
 ]

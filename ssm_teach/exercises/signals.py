@@ -88,11 +88,11 @@ EXERCISES = [
     ),
     Exercise(
         "signals.3",
-        solution=17.51120677694123,
+        solution=5.011984312444094,
         rtol=1e-4,
         wrong={
-            "This is the growth in one step. It goes on for a few more.": 4.675,
-            "This is the largest entry of a power. The worst state uses both of its numbers.": 17.504178736681393,
+            "This is the growth in one step. It goes on for a few more.": 3.5816,
+            "This is the largest entry of a power. The worst state uses both of its numbers.": 4.984727851851697,
             "This is what e^{−t} leaves of an eigenvector. Other states are mixtures of both.": 1.0,
         },
         hints=[
