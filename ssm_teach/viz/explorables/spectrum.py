@@ -14,12 +14,13 @@ class Spectrum(Explorable):
 
     Args:
         size: N, the size of the real matrix, even, 4 to 128; each law has N/2 positive frequencies.
-        mode: m, the rank of the frequency that is read off, 0 (the highest) to N/2 − 1.
+        mode: m, the rank of the frequency that is read off, 0 (the highest) to N/2 − 1; if left out N/4,
+            where S4D-Inv is farthest from LegS.
         zoom: Upper end of the close-up, 2 to 40 rad per unit of time.
     Raises: UserError: for a value outside these bounds.
 
-    >>> Spectrum(size=32).size
-    32
+    >>> Spectrum(size=32).mode
+    8
     """
 
     name = "spectrum"
@@ -29,8 +30,9 @@ class Spectrum(Explorable):
     mode = traitlets.Int(16).tag(sync=True)
     zoom = traitlets.Float(12.0).tag(sync=True)
 
-    def __init__(self, *, size=64, mode=16, zoom=12.0):
+    def __init__(self, *, size=64, mode=None, zoom=12.0):
         require(4 <= size <= 128 and size % 2 == 0, f"Spectrum: size must be even and lie in 4 to 128; got {size}")
+        mode = size // 4 if mode is None else mode
         for argument, given, low, high in [("mode", mode, 0, size // 2 - 1), ("zoom", zoom, 2, 40)]:
             require(low <= given <= high, f"Spectrum: {argument} must lie in {low} to {high}; got {given}")
         super().__init__(size=size, mode=mode, zoom=zoom)
