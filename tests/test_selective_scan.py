@@ -340,6 +340,22 @@ def test_a_gradient_that_is_expanded(use, backend):
     assert_equal(*(dict(zip(inputs, grads, strict=True)) for grads in (found, expected)), 1e-5)
 
 
+@fast_backend
+@pytest.mark.parametrize("output", [0, 1], ids=["y", "state"])
+def test_a_loss_may_see_only_the_output_or_only_the_last_state(use, backend, output):
+    use(backend)
+    inputs = arguments(2 * EVERY + 1, dtype=torch.float32)
+    exact = doubled(inputs)
+    gradients = []
+    for function, values in ((selective_scan, inputs), (selective_scan_direct, exact)):
+        loss = function(**values, return_state=True)[output].square().sum()
+        grads = torch.autograd.grad(loss, list(values.values()), allow_unused=True)
+        gradients.append({name: torch.zeros(()) if g is None else g for name, g in zip(inputs, grads, strict=True)})
+    for name, expected in gradients[1].items():
+        error = (gradients[0][name] - expected).abs().max() / expected.abs().max().clamp_min(1e-30)
+        assert error <= 1e-5, f"{name}: {error:.1e}"
+
+
 @every_backend
 def test_the_inputs_are_left_as_they_were(use, backend):
     use(backend)
