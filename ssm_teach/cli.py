@@ -211,7 +211,8 @@ def evaluate(
     from . import training
 
     measured = training.evaluate(run, split, runs=RUNS)
-    print(f"{split} accuracy {measured['accuracy']:.2%}, loss {measured['loss']:.4f}, after step {measured['step']}")
+    (metric,) = measured.keys() - {"step", "loss"}
+    print(f"{split} {metric} {measured[metric]:.2%}, loss {measured['loss']:.4f}, after step {measured['step']}")
 
 
 @app.command()
@@ -226,8 +227,9 @@ def report() -> None:
 def _tell(record: dict) -> None:
     if record:  # empty in all but the first of several processes
         budget = " with a small budget" if record["small_budget"] else ""
-        print(f"test accuracy {record['test']['accuracy']:.2%}{budget}", end="; ")
-        print(f"simple baseline {record['baseline']['accuracy']:.2%}, chance {record['chance']:.2%}", end="; ")
+        metric = record["metric"]
+        print(f"test {metric} {record['test'][metric]:.2%}{budget}", end="; ")
+        print(f"simple baseline {record['baseline'][metric]:.2%}, chance {record['chance']:.2%}", end="; ")
         print(f"{record['model']['parameters']:,} parameters, {record['wall_seconds']:.0f} s")
 
 

@@ -1,7 +1,7 @@
 """A deep sequence model: encoder → n blocks → decoder. The same for every layer and every task.
 
 Shapes: u is (b, L, d_input) real, or (b, L) whole numbers below ``vocab``; the answer is (b, d_output), or
-(b, L, d_output) with ``pool="none"``.
+(b, L, d_output) with ``pool="none"``. Two documents are (b, 2, L, …).
 """
 
 from typing import NamedTuple
@@ -43,6 +43,8 @@ class SequenceModel(nn.Module):
         norm, prenorm: As in `SimpleBlock`. A Mamba block is always prenorm, and its norm is RMS. With a norm before the
             layers, one more comes before the pooling.
         pool: ``"mean"`` over positions, the ``"last"`` position, or ``"none"``: an output at every position.
+        documents: 2 for an answer about a pair: u is (b, 2, L) or (b, 2, L, d_input), the same weights read both, and a
+            small network decides on what they became, a and b, by [a, b, a − b, a ⊙ b]. Such a model does not stream.
 
     >>> model = SequenceModel(d_input=3, d_output=10, d_model=8, n_layers=2, N=4)
     >>> model(torch.zeros(2, 100, 3)).shape
@@ -64,6 +66,7 @@ class SequenceModel(nn.Module):
         norm: str = "layer",
         prenorm: bool = False,
         pool: str = "mean",
+        documents: int = 1,
         **layer_options,
     ):
         super().__init__()
@@ -93,7 +96,12 @@ class SequenceModel(nn.Module):
         self.blocks = nn.ModuleList(new_block() for _ in range(n_layers))
         first = self.blocks[0]
         self.norm = type(first.norm)(d_model) if first.prenorm else nn.Identity()
-        self.decoder = nn.Linear(d_model, d_output)
+        require(
+            documents == 1 or (documents == 2 and pool != "none"),
+            f"SequenceModel: documents must be 1, or 2 with a pool; got {documents!r} with pool {pool!r}",
+        )
+        self.documents = documents
+        self.decoder = nn.Linear(d_model, d_output) if documents == 1 else _Compare(d_model, d_output)
 
     @property
     def causal(self) -> bool:
@@ -110,6 +118,9 @@ class SequenceModel(nn.Module):
             state: Continue after an earlier chunk; with ``pool="mean"`` the mean is over all chunks so far.
             return_state: Also return the state after the last position.
         """
+        self._check_stream(return_state or state is not None)
+        if self.documents == 2:
+            u, mask = self._one_after_another(u, mask)
         x = self._encode(u, ndim=2)
         self._check_mask(mask, x, streaming=return_state or state is not None)
         if not return_state and state is None:
@@ -122,6 +133,7 @@ class SequenceModel(nn.Module):
 
     def initial_state(self, b: int) -> ModelState:
         """The state before the first position, for a batch of b."""
+        self._check_stream(True)
         blocks = [block.initial_state(b) for block in self.blocks]
         return ModelState(blocks, self.decoder.weight.new_zeros(b, self.d_model), 0)
 
@@ -130,6 +142,27 @@ class SequenceModel(nn.Module):
         x, state = self._through_blocks(self._encode(u_k, ndim=1), state, lambda block, x, s: block.step(x, s))
         y, state = self._stream_pool(self.norm(x)[:, None], state)
         return self.decoder(y[:, 0] if self.pool == "none" else y), state
+
+    def _one_after_another(self, u, mask):
+        """(b, 2, …) → (2b, …), the two documents of an example one after the other; the mask too."""
+        require_tensor("SequenceModel", "u", u)
+        ndim = 3 if self.vocab is not None else 4
+        require(
+            u.ndim == ndim and u.shape[1] == 2,
+            f"SequenceModel: u must be (b, 2, L{', d_input' * (ndim == 4)}) for two documents; got {tuple(u.shape)}",
+        )
+        if mask is not None:
+            require_tensor("SequenceModel", "mask", mask)
+            shape, got = tuple(u.shape[:3]), tuple(mask.shape)
+            require(got == shape, f"SequenceModel: mask must have shape (b, 2, L) = {shape}; got {got}")
+            mask = mask.flatten(0, 1)
+        return u.flatten(0, 1), mask
+
+    def _check_stream(self, streaming):
+        require(
+            not streaming or self.documents == 1,
+            "SequenceModel: a model of two documents does not stream; give it both, whole",
+        )
 
     def _through_blocks(self, x, state, apply):
         state = self.initial_state(len(x)) if state is None else state
@@ -201,6 +234,18 @@ class SequenceModel(nn.Module):
             f"SequenceModel: mask must have shape (b, L) = ({b}, {L}); got {tuple(mask.shape)}",
         )
         require(not streaming, "SequenceModel: a stream has no padding; leave mask out when state is passed on")
+
+
+class _Compare(nn.Module):
+    """Decoder of two documents: (2b, d), the documents of an example one after the other, → (b, d_output)."""
+
+    def __init__(self, d: int, d_output: int):
+        super().__init__()
+        self.hidden, self.out = nn.Linear(4 * d, d), nn.Linear(d, d_output)
+
+    def forward(self, x):
+        a, b = x[0::2], x[1::2]
+        return self.out(nn.functional.gelu(self.hidden(torch.cat([a, b, a - b, a * b], -1))))
 
 
 def parameter_groups(model: nn.Module, *, lr: float, weight_decay: float, ssm_lr: float) -> list[dict]:

@@ -62,19 +62,25 @@ def save_record(record: dict, folder: Path, name: str) -> None:
 
 
 def plot_learning_curve(record: dict, *, ax: Axes | None = None) -> Axes:
-    """Training and validation accuracy by step, with the simple baseline, chance and the final test accuracy."""
+    """Training and validation accuracy (or R²) by step, with the simple baselines, chance and the final test's."""
     ax = Figure(figsize=(7, 4), layout="constrained").add_subplot() if ax is None else ax
-    curve, epochs = record["curve"], record["metrics"]
-    ax.plot([m["step"] for m in curve], [m["accuracy"] for m in curve], color="0.6", lw=1, label="training")
+    curve, epochs, metric = record["curve"], record["metrics"], _metric(record)
+    ax.plot([m["step"] for m in curve], [m[metric] for m in curve], color="0.6", lw=1, label="training")
     steps = [m["step"] for m in epochs]
-    ax.plot(steps, [m["validation_accuracy"] for m in epochs], "o-", color="#0072b2", ms=4, label="validation")
-    ax.plot(steps[-1:], [record["test"]["accuracy"]], "*", color="#d55e00", ms=12, label="test")
-    ax.axhline(record["baseline"]["accuracy"], color="#009e73", ls="--", lw=1, label="simple baseline")
+    ax.plot(steps, [m[f"validation_{metric}"] for m in epochs], "o-", color="#0072b2", ms=4, label="validation")
+    ax.plot(steps[-1:], [record["test"][metric]], "*", color="#d55e00", ms=12, label="test")
+    ax.axhline(record["baseline"][metric], color="#009e73", ls="--", lw=1, label="simple baseline")
+    if "weak_baseline" in record:
+        ax.axhline(record["weak_baseline"][metric], color="#009e73", ls="-.", lw=1, label="weaker baseline")
     ax.axhline(record["chance"], color="0.3", ls=":", lw=1, label="chance")
     budget = " (small budget)" if record["small_budget"] else ""
-    ax.set(xlabel="step", ylabel="accuracy", ylim=(0, 1), title=f"{record['name']}{budget}")
+    ax.set(xlabel="step", ylabel="R²" if metric == "r2" else metric, ylim=(0, 1), title=f"{record['name']}{budget}")
     ax.legend(loc="lower right")
     return ax
+
+
+def _metric(record: dict) -> str:
+    return record.get("metric", "accuracy")  # records from before there were real targets do not say
 
 
 def provenance() -> dict:
@@ -170,7 +176,8 @@ def print_report() -> None:
 def _row(name: str, record: dict) -> list[str]:
     task, settings = record["task"], record["settings"]
     what = [str(task[key]) for key in ("dataset", "reading") if key in task]
-    shares = (record["test"]["accuracy"], record["baseline"]["accuracy"], record["chance"])
+    metric = _metric(record)
+    shares = (record["test"][metric], record["baseline"][metric], record["chance"])
     return [
         name,
         " ".join([task["name"], *what]),

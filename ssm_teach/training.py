@@ -36,6 +36,9 @@ from .records import load_record
 from .settings import Settings
 from .tasks import NOT_SCORED
 
+SUMS = ("loss", "credit", "count")  # what is added up over answers, see `score`
+POSITIONS = 1 << 18  # measured at once: bounds the memory that long sequences take
+
 __all__ = [
     "Settings",
     "build_model",
@@ -45,6 +48,7 @@ __all__ = [
     "load_record",
     "resume",
     "schedule",
+    "score",
     "train",
 ]
 
@@ -98,7 +102,7 @@ def resume(run: str | Path, *, runs: Path = Path("runs"), quiet: bool = False) -
 
 
 def evaluate(run: str | Path, split: str = "test", *, runs: Path = Path("runs")) -> dict:
-    """Loss and accuracy of a run's newest checkpoint on a split of its task: ``{"step", "loss", "accuracy"}``."""
+    """Loss and metric of a run's newest checkpoint on a split: ``{"step", "loss", "accuracy"}``, or "r2"."""
     choose("evaluate", "split", split, ("train", "validation", "test"))
     folder = find_run(run, runs)
     settings = _read_settings(folder)
@@ -131,7 +135,8 @@ def build_model(settings: Settings, task: tasks.Task) -> SequenceModel:
         return SequenceModel(
             d_input=task.d_input,
             vocab=task.vocab,
-            d_output=task.n_classes,
+            d_output=task.d_output,
+            documents=task.documents,
             layer=settings.layer,
             d_model=settings.d_model,
             n_layers=settings.n_layers,
@@ -198,7 +203,8 @@ class _Run:
             )
         try:
             self.start()
-            with show_progress(self.settings.epochs, self.steps, self.settings.batch_size, self.quiet) as shown:
+            sizes = (self.settings.epochs, self.steps, self.settings.batch_size)
+            with show_progress(*sizes, self.task.metric, self.quiet) as shown:
                 for epoch in range(self.progress["step"] // self.steps_per_epoch, self.settings.epochs):
                     self.one_epoch(epoch, shown)
             return self.finish()
@@ -225,7 +231,7 @@ class _Run:
             shown.step(epoch, self.progress["step"], self.progress["epoch"])
             due = self.progress["step"] % settings.checkpoint_every == 0
             if due or i == self.steps_per_epoch - 1:
-                self.log({"kind": "train", "epoch": epoch + 1, **_means(self.progress["window"])})
+                self.log({"kind": "train", "epoch": epoch + 1, **self._means(self.progress["window"])})
                 self.progress["window"] = _no_sums()
             if due and i < self.steps_per_epoch - 1:
                 self.save()
@@ -242,8 +248,8 @@ class _Run:
         mine = batch[accelerator.process_index :: accelerator.num_processes].to(accelerator.device)
         inputs, targets, mask = self.train_split[mine]
         with accelerator.autocast():
-            logits = self.model(inputs, mask)
-        sums = _score(logits, targets)
+            answers = self.model(inputs, mask)
+        sums = score(answers, targets, self.task)
         accelerator.backward(sums["loss"] / sums["count"])
         norm = accelerator.clip_grad_norm_(self.model.parameters(), settings.clip)
         sums = self._over_processes({key: value.detach() for key, value in sums.items()})
@@ -259,7 +265,7 @@ class _Run:
         line = {
             "kind": "epoch",
             "epoch": epoch + 1,
-            **_means(self.progress["epoch"]),
+            **self._means(self.progress["epoch"]),
             **{f"validation_{key}": value for key, value in validation.items()},
             "lr": self.optimizer.param_groups[0]["lr"],
             "seconds": round(self._seconds(), 3),
@@ -271,16 +277,17 @@ class _Run:
 
     @torch.no_grad()
     def measure(self, split: tasks.Split) -> dict:
-        """Mean loss and accuracy on a split, each process measuring its share."""
+        """Mean loss and the task's metric on a split, each process measuring its share."""
         accelerator = self.accelerator
         model = accelerator.unwrap_model(self.model).eval()  # the wrapper for several devices waits for the others
         sums = _no_sums()
-        for indices in torch.arange(accelerator.process_index, len(split), accelerator.num_processes).split(256):
+        at_once = max(1, min(256, POSITIONS // self.task.length))
+        for indices in torch.arange(accelerator.process_index, len(split), accelerator.num_processes).split(at_once):
             inputs, targets, mask = (None if x is None else x.to(accelerator.device) for x in split[indices])
             with accelerator.autocast():
-                logits = model(inputs, mask)
-            sums = _add(sums, {key: float(value) for key, value in _score(logits, targets).items()})
-        return _means(self._over_processes(sums))
+                answers = model(inputs, mask)
+            sums = _add(sums, {key: float(value) for key, value in score(answers, targets, self.task).items()})
+        return self._means(self._over_processes(sums))
 
     def finish(self) -> dict:
         """Measure on the test split, and write the record and its picture."""
@@ -312,9 +319,11 @@ class _Run:
             "model": {"layer": settings.layer, "parameters": self.parameters},
             "settings": asdict(settings),
             "small_budget": task.limited or settings.epochs < task.full_epochs,
+            "metric": task.metric,
             "test": test,
             **({"more_tests": more_tests} if more_tests else {}),
             "chance": task.chance,
+            "weak_baseline": task.weak_baseline(),
             "baseline": task.baseline(),
             "metrics": [line for line in lines if line["kind"] == "epoch"],
             "curve": [line for line in lines if line["kind"] == "train"],
@@ -350,11 +359,13 @@ class _Run:
     # ---- small helpers ----------------------------------------------------------------------------------------------
 
     def _over_processes(self, sums: dict) -> dict:
-        sums = torch.tensor([float(sums[key]) for key in ("loss", "correct", "count")], dtype=torch.float64)
+        sums = torch.tensor([float(sums[key]) for key in SUMS], dtype=torch.float64)
         if self.accelerator.num_processes > 1:
             sums = self.accelerator.reduce(sums.to(self.accelerator.device), "sum")
-        loss, correct, count = sums.tolist()
-        return {"loss": loss, "correct": int(correct), "count": int(count)}
+        return dict(zip(SUMS, sums.tolist(), strict=True))
+
+    def _means(self, sums: dict) -> dict:
+        return {"loss": sums["loss"] / sums["count"], self.task.metric: sums["credit"] / sums["count"]}
 
     def _check_finite(self, loss: float, norm: float) -> None:
         what = "loss" if not math.isfinite(loss) else "gradient" if not math.isfinite(norm) else None
@@ -449,20 +460,24 @@ def _stream(seed: int, what: str, number: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {what} {number}".encode()).digest()[:7])
 
 
-def _score(logits, targets) -> dict:
-    """Sum of the losses, number of right answers and number of answers, over whatever is scored."""
-    loss = F.cross_entropy(logits.float().flatten(0, -2), targets.flatten(), ignore_index=NOT_SCORED, reduction="sum")
+def score(answers, targets, task: tasks.Task) -> dict:
+    """Sum of the losses, sum of the credits and number of answers, over whatever is scored.
+
+    Classes: the loss is the cross entropy, a right answer's credit is 1, and the mean credit the accuracy. Real
+    targets: the loss is the squared error, the credit 1 − that ÷ the targets' variance in training, its mean R².
+    """
+    if task.metric == "r2":
+        errors = (answers.float()[..., 0] - targets).square()
+        credit = errors.numel() - errors.detach().sum() / task.variance
+        return {"loss": errors.sum(), "credit": credit, "count": torch.tensor(errors.numel())}
+    loss = F.cross_entropy(answers.float().flatten(0, -2), targets.flatten(), ignore_index=NOT_SCORED, reduction="sum")
     scored = targets != NOT_SCORED
-    return {"loss": loss, "correct": (logits.argmax(-1) == targets)[scored].sum(), "count": scored.sum()}
+    return {"loss": loss, "credit": (answers.argmax(-1) == targets)[scored].sum(), "count": scored.sum()}
 
 
 def _no_sums() -> dict:
-    return {"loss": 0.0, "correct": 0, "count": 0}
+    return dict.fromkeys(SUMS, 0.0)
 
 
 def _add(sums: dict, more: dict) -> dict:
     return {key: sums[key] + more[key] for key in sums}
-
-
-def _means(sums: dict) -> dict:
-    return {"loss": sums["loss"] / sums["count"], "accuracy": sums["correct"] / sums["count"]}

@@ -132,9 +132,10 @@ def test_batches_cover_a_split_in_order():
 
 
 def test_masks_travel_with_their_examples():
-    masks = torch.tensor([[True, True], [True, False]])
-    split = tasks.Split(torch.zeros(2, 2, 1), torch.tensor([0, 1]), lambda raw: raw, masks)
-    assert torch.equal(split.to(torch.device("cpu"))[torch.tensor([1])][2], masks[1:])
+    split = tasks.Split(torch.zeros(2, 3, 1), torch.tensor([0, 1]), lambda raw: raw, lengths=torch.tensor([3, 2]))
+    assert split.to(torch.device("cpu"))[torch.tensor([1])][2].tolist() == [[True, True, False]]
+    pairs = tasks.Split(torch.zeros(1, 2, 3), torch.tensor([0]), lambda raw: raw, lengths=torch.tensor([[1, 3]]))
+    assert pairs[torch.tensor([0])][2].tolist() == [[[True, False, False], [True, True, True]]]
 
 
 @pytest.mark.parametrize(

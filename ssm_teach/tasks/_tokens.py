@@ -7,7 +7,7 @@ from ssm_teach.errors import require
 
 from . import NOT_SCORED, Split, Task
 
-__all__ = ["most_frequent_symbol", "require_whole", "split"]
+__all__ = ["any_symbol", "most_frequent_symbol", "require_whole", "split"]
 
 NOISE, MARKER = 0, 1  # the first two symbols of a vocabulary; the others carry data
 
@@ -17,17 +17,34 @@ def split(raw: np.ndarray, targets: np.ndarray) -> Split:
     return Split(torch.from_numpy(raw), torch.from_numpy(targets), encode=lambda symbols: symbols.long())
 
 
+def any_symbol(task: Task) -> dict:
+    """The weak baseline: any data symbol of the sequence. Its accuracy is the expected one, so nothing is drawn."""
+    counts, targets, scored = _counted(task)
+    answers = np.where(scored, targets, MARKER + 1) - MARKER - 1
+    share = np.take_along_axis(counts / counts.sum(1, keepdims=True), answers, 1)
+    return {
+        "kind": "a data symbol of the sequence, drawn at random",
+        "accuracy": float(share[scored].mean()),
+        "train_examples": 0,
+    }
+
+
 def most_frequent_symbol(task: Task) -> dict:
-    """The baseline that counts and ignores order: always the data symbol that a sequence holds most often."""
-    raw, targets = task.test.raw.numpy(), task.test.targets.numpy()
-    counts = np.stack([(raw == symbol).sum(1) for symbol in range(MARKER + 1, task.vocab)], 1)
+    """The strong baseline counts and ignores order: always the data symbol that a sequence holds most often."""
+    counts, targets, scored = _counted(task)
     answer = MARKER + 1 + counts.argmax(1)
-    scored = targets != NOT_SCORED
     return {
         "kind": "the data symbol that the sequence holds most often",
         "accuracy": float((targets == answer[:, None])[scored].mean()),
         "train_examples": 0,
     }
+
+
+def _counted(task: Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How often each sequence of the test holds each data symbol, its targets, and where they are scored."""
+    raw, targets = task.test.raw.numpy(), task.test.targets.numpy()
+    counts = np.stack([(raw == symbol).sum(1) for symbol in range(MARKER + 1, task.vocab)], 1)
+    return counts, targets, targets != NOT_SCORED
 
 
 def require_whole(task: str, low: dict[str, int], **given) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from ssm_teach.errors import require
 
 from . import NOT_SCORED, Task
-from ._tokens import MARKER, most_frequent_symbol, require_whole, split
+from ._tokens import MARKER, any_symbol, most_frequent_symbol, require_whole, split
 
 __all__ = ["generate", "load"]
 
@@ -41,7 +41,8 @@ def load(length: int = 128, longest: int = 1024, vocab: int = 16, examples: int 
         length=length,
         n_classes=vocab,
         full_epochs=1,
-        measure_baseline=most_frequent_symbol,
+        measure_weak=any_symbol,
+        measure_strong=most_frequent_symbol,
         vocab=vocab,
         limited=length < 256,
         more_tests={f"length {L}": split(*generate(HELD_OUT, 2, L, vocab)) for L in doubles},

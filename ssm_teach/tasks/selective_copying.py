@@ -15,7 +15,7 @@ import numpy as np
 from ssm_teach.errors import require
 
 from . import NOT_SCORED, Task
-from ._tokens import MARKER, NOISE, most_frequent_symbol, require_whole, split
+from ._tokens import MARKER, NOISE, any_symbol, most_frequent_symbol, require_whole, split
 
 __all__ = ["generate", "load"]
 
@@ -45,7 +45,8 @@ def load(length: int = 256, tokens: int = 8, vocab: int = 16, examples: int = 64
         length=length + tokens,
         n_classes=vocab,
         full_epochs=1,
-        measure_baseline=most_frequent_symbol,
+        measure_weak=any_symbol,
+        measure_strong=most_frequent_symbol,
         vocab=vocab,
         limited=length < 4096 or tokens < 16,
     )
