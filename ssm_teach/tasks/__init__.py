@@ -26,6 +26,7 @@ __all__ = ["NOT_SCORED", "TASKS", "Split", "Task", "load"]
 # Name of the module → what `ssm-teach list` says about it.
 TASKS = {
     "image": "Which of ten classes is a picture, read one pixel at a time?",
+    "listops": "What is the value of a nested expression of MIN, MAX, MED and SM over digits?",
     "selective_copying": "Repeat, in order, the few data symbols that were scattered among noise.",
     "induction": "What followed the trigger when it appeared before?",
 }
