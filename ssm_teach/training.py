@@ -249,7 +249,7 @@ class _Run:
         inputs, targets, mask = self.train_split[mine]
         with accelerator.autocast():
             answers = self.model(inputs, mask)
-        sums = score(answers, targets, self.task)
+        sums = score(answers, targets, self.train_split.variance)
         accelerator.backward(sums["loss"] / sums["count"])
         norm = accelerator.clip_grad_norm_(self.model.parameters(), settings.clip)
         sums = self._over_processes({key: value.detach() for key, value in sums.items()})
@@ -281,12 +281,13 @@ class _Run:
         accelerator = self.accelerator
         model = accelerator.unwrap_model(self.model).eval()  # the wrapper for several devices waits for the others
         sums = _no_sums()
-        at_once = max(1, min(256, POSITIONS // self.task.length))
+        positions = math.prod(split[:1][0].shape[1:])  # a further test may be longer than the task
+        at_once = max(1, min(256, POSITIONS // positions))
         for indices in torch.arange(accelerator.process_index, len(split), accelerator.num_processes).split(at_once):
             inputs, targets, mask = (None if x is None else x.to(accelerator.device) for x in split[indices])
             with accelerator.autocast():
                 answers = model(inputs, mask)
-            sums = _add(sums, {key: float(value) for key, value in score(answers, targets, self.task).items()})
+            sums = _add(sums, {key: float(value) for key, value in score(answers, targets, split.variance).items()})
         return self._means(self._over_processes(sums))
 
     def finish(self) -> dict:
@@ -460,15 +461,15 @@ def _stream(seed: int, what: str, number: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {what} {number}".encode()).digest()[:7])
 
 
-def score(answers, targets, task: tasks.Task) -> dict:
+def score(answers, targets, variance: float | None = None) -> dict:
     """Sum of the losses, sum of the credits and number of answers, over whatever is scored.
 
     Classes: the loss is the cross entropy, a right answer's credit is 1, and the mean credit the accuracy. Real
-    targets: the loss is the squared error, the credit 1 − that ÷ the targets' variance in training, its mean R².
+    targets: the loss is the squared error, the credit 1 − that ÷ the ``variance`` of the split's targets, its mean R².
     """
-    if task.metric == "r2":
+    if variance is not None:
         errors = (answers.float()[..., 0] - targets).square()
-        credit = errors.numel() - errors.detach().sum() / task.variance
+        credit = errors.numel() - errors.detach().sum() / variance
         return {"loss": errors.sum(), "credit": credit, "count": torch.tensor(errors.numel())}
     loss = F.cross_entropy(answers.float().flatten(0, -2), targets.flatten(), ignore_index=NOT_SCORED, reduction="sum")
     scored = targets != NOT_SCORED

@@ -140,7 +140,7 @@ def test_what_is_not_asked_for_has_no_influence(tmp_path):
     """Other outputs at positions that are not scored: the same loss, and no gradient."""
     logits, targets = torch.randn(2, 5, 4, requires_grad=True), torch.full((2, 5), NOT_SCORED)
     targets[0, 3], targets[1, 1] = 2, 0
-    score = training.score(logits, targets, tasks.load("selective_copying", **SMALL["selective_copying"]))
+    score = training.score(logits, targets)
     score["loss"].backward()
     assert int(score["count"]) == 2
     assert logits.grad.abs().sum(-1).nonzero().tolist() == [[0, 3], [1, 1]]
@@ -154,12 +154,12 @@ def test_three_symbols_among_ten_are_learnt():
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for batch in torch.arange(6400).split(32):
         symbols, targets, _ = task.train[batch]
-        score = training.score(model(symbols), targets, task)
+        score = training.score(model(symbols), targets)
         optimiser.zero_grad()
         (score["loss"] / score["count"]).backward()
         optimiser.step()
     symbols, targets, _ = task.test[torch.arange(500)]
-    score = training.score(model(symbols), targets, task)
+    score = training.score(model(symbols), targets)
     assert score["credit"] / score["count"] > 0.8
 
 

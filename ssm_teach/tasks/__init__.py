@@ -29,6 +29,9 @@ TASKS = {
     "listops": "What is the value of a nested expression of MIN, MAX, MED and SM over digits?",
     "selective_copying": "Repeat, in order, the few data symbols that were scattered among noise.",
     "induction": "What followed the trigger when it appeared before?",
+    "associative_recall": "Which value went with this key, among pairs that were shown before?",
+    "delay": "What came in a fixed number of steps ago?",
+    "adding": "What is the sum of the two numbers that were marked?",
 }
 
 NOT_SCORED = -100  # as in torch's cross entropy
@@ -65,6 +68,11 @@ class Split:
         lengths = self.lengths[indices]
         places = torch.arange(inputs.shape[lengths.ndim], device=inputs.device)
         return inputs, targets, places < lengths[..., None]
+
+    @cached_property
+    def variance(self) -> float | None:
+        """Variance of real targets, None of classes. R² is 1 − mean squared error / this: 0 for answering the mean."""
+        return float(self.targets.double().var(correction=0)) if self.targets.is_floating_point() else None
 
     def batches(self, batch_size: int):
         """Yield (input, target, mask) in order; the last batch may be smaller."""
@@ -113,20 +121,15 @@ class Task:
 
     @property
     def metric(self) -> str:
-        """What is measured, 1 at best: the ``"accuracy"`` of classes, ``"r2"`` for real targets (see `variance`)."""
+        """What is measured, 1 at best: ``"accuracy"`` of classes, ``"r2"`` of real targets (see `Split.variance`)."""
         return "accuracy" if self.n_classes else "r2"
-
-    @cached_property
-    def variance(self) -> float:
-        """Variance of the real targets in training. R² is 1 − mean squared error / this: 0 for answering their mean."""
-        return float(self.train.targets.double().var(correction=0))
 
     @property
     def chance(self) -> float:
         """The metric on the test split of one answer to everything: training's most frequent class, or its mean."""
         train, test = self.train.targets, self.test.targets
         if self.metric == "r2":
-            return 1 - float((test.double() - train.double().mean()).square().mean()) / self.variance
+            return 1 - float((test.double() - train.double().mean()).square().mean()) / self.test.variance
         train, test = (targets[targets != NOT_SCORED] for targets in (train, test))
         return float((test == train.mode().values).double().mean())
 

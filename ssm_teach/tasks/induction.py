@@ -18,6 +18,7 @@ from ._tokens import MARKER, any_symbol, most_frequent_symbol, require_whole, sp
 __all__ = ["generate", "load"]
 
 HELD_OUT = 1024  # sequences for validation, and as many for each test
+SYMBOLS = 1 << 24  # of one test at most: a test at length 2^20 has 16 sequences
 
 
 def load(length: int = 128, longest: int = 1024, vocab: int = 16, examples: int = 64_000) -> Task:
@@ -25,12 +26,13 @@ def load(length: int = 128, longest: int = 1024, vocab: int = 16, examples: int 
 
     Args:
         length: Positions of a training sequence, the last trigger included.
-        longest: Further tests are at 2, 4, 8, … times ``length``, up to this.
+        longest: Further tests are at 2, 4, 8, … times ``length``, up to this; the source goes to 2²⁰.
         vocab: Symbols. Symbol 1 is the trigger and 0 is not used.
         examples: Training sequences, drawn once. The model sees each of them once an epoch.
     """
     low = {"length": 3, "longest": 3, "vocab": 3, "examples": 1}
     require_whole("induction", low, length=length, longest=longest, vocab=vocab, examples=examples)
+    require(longest <= 1 << 20, f"tasks.load: longest of induction must be at most 2^20 = {1 << 20}; got {longest}")
     require(vocab <= 256, f"tasks.load: vocab of induction must be at most 256; got {vocab}")
     splits = [split(*generate(n, seed, length, vocab)) for seed, n in enumerate((examples, HELD_OUT, HELD_OUT))]
     doubles = [length << k for k in range(1, 30) if length << k <= longest]
@@ -45,7 +47,7 @@ def load(length: int = 128, longest: int = 1024, vocab: int = 16, examples: int 
         measure_strong=most_frequent_symbol,
         vocab=vocab,
         limited=length < 256,
-        more_tests={f"length {L}": split(*generate(HELD_OUT, 2, L, vocab)) for L in doubles},
+        more_tests={f"length {L}": split(*generate(min(HELD_OUT, SYMBOLS // L), 2, L, vocab)) for L in doubles},
     )
 
 

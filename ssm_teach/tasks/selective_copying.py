@@ -69,7 +69,10 @@ def generate(n: int, seed: int, length: int = 256, tokens: int = 8, vocab: int =
     targets = np.full((n, length + tokens), NOT_SCORED, np.int16)
     data = rng.randint(MARKER + 1, vocab, size=(n, tokens))
     # The first `tokens` places of a random order, sorted: every choice of places is equally likely.
-    places = np.sort(rng.rand(n, length).argpartition(tokens - 1, axis=1)[:, :tokens], axis=1)
+    # A thousand sequences at a time: the stream is the same, and a full-size task stays within the memory of a laptop.
+    numbers = (rng.rand(min(1000, n - start), length) for start in range(0, n, 1000))
+    places = np.concatenate([r.argpartition(tokens - 1, axis=1)[:, :tokens] for r in numbers])
+    places = np.sort(places, axis=1)
     np.put_along_axis(raw, places, data.astype(np.uint8), axis=1)
     raw[:, length:] = MARKER
     targets[:, length:] = data
