@@ -27,6 +27,10 @@ __all__ = ["NOT_SCORED", "TASKS", "Split", "Task", "load"]
 TASKS = {
     "image": "Which of ten classes is a picture, read one pixel at a time?",
     "listops": "What is the value of a nested expression of MIN, MAX, MED and SM over digits?",
+    "dna": "From which of four bacteria does a piece of a genome come?",
+    "timeseries": "Which class is a measured curve, such as the power that an appliance draws?",
+    "text": "Is a film review, read byte by byte, for or against the film?",
+    "retrieval": "Does one of two documents, read byte by byte, cite the other?",
     "selective_copying": "Repeat, in order, the few data symbols that were scattered among noise.",
     "induction": "What followed the trigger when it appeared before?",
     "associative_recall": "Which value went with this key, among pairs that were shown before?",
