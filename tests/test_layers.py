@@ -27,6 +27,7 @@ CASES = {
     "lru": [{}, {"r_min": 0.0, "r_max": 1.0, "max_phase": 0.3}],
     "s6": [{"method": method, "dt_min": 0.02, "dt_max": 2.0} for method in ("simplified", "zoh")],
     "ssd": [{}, {"chunk": 16, "A_max": 1.0}],
+    "hope": [{"dt_min": 0.02, "dt_max": 2.0}],
     "linear_attention": [{}],
     "rglru": [{}],
     "gla": [{}],
