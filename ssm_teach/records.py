@@ -85,7 +85,7 @@ def _metric(record: dict) -> str:
 
 def provenance() -> dict:
     """Where numbers come from: the commit, and the versions of what computed them."""
-    packages = ("ssm-teach", "torch", "numpy", "scikit-learn", "accelerate", "safetensors")
+    packages = ("ssm-teach", "torch", "numpy", "scipy", "scikit-learn", "accelerate", "safetensors")
     return {
         "commit": _commit(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},

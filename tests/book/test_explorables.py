@@ -32,6 +32,7 @@ PAGES = {
     "spectrum": "book/08-normal.html",
     "memory": "book/06-hippo.html",
     "measures": "book/07-measures.html",
+    "truncation": "book/11-hankel.html",
 }
 TOLERANCE = 1e-9
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -993,6 +994,61 @@ def test_memory_is_drawn_by_mouse_and_by_finger(figure, phone):
     assert (drawn[40:] == 0).all()
 
 
+def check_truncation(shown):
+    """Compare what the figure shows with Gramians from their definition, an integral in closed form, and return it."""
+    real = shown["system"] == "real"
+    half = np.ones(16) if shown["readout"] == "ones" else noise(16)
+    if real:
+        poles, readout = -np.arange(1.0, 17) + 0j, half + 0j
+    else:
+        upper = initial_A(shown["system"], 8)
+        drawn = half[:8] + (0 if shown["readout"] == "ones" else 1j * half[8:])
+        poles, readout = np.r_[upper, upper.conj()], np.r_[drawn, drawn.conj()]
+    P = -1 / np.add.outer(poles, poles.conj())
+    Q = -np.outer(readout.conj(), readout) / np.add.outer(poles.conj(), poles)
+    energies = np.sort(np.linalg.eigvals(P @ Q).real)[::-1]
+    assert np.square(shown["sigma"]) == pytest.approx(energies, abs=1e-11)
+    kept, tail = shown["kept"], np.sum(shown["sigma"][shown["kept"] : shown["order"]])
+    assert shown["tail"][kept] == pytest.approx(tail, abs=TOLERANCE)
+    assert np.append(shown["sigma"], 0)[kept] - 1e-9 <= shown["error"][kept] <= 2 * tail + 1e-9
+    times = np.linspace(0, 4, 321)
+    kernel = (np.exp(np.outer(times, poles)) @ readout).real
+    assert np.array(shown["kernel"]) == pytest.approx(kernel, abs=1e-9)
+    if kept >= shown["order"]:
+        assert np.array(shown["reduced"]) == pytest.approx(kernel, abs=1e-6)
+    return shown
+
+
+def test_truncation_moves_by_keyboard_and_agrees_with_python(figure):
+    live = figure("truncation")
+    said = set()
+    for system in ("Real", "Lin", "Inv", "LegS"):
+        live.get_by_role("radio", name=system, exact=True).check()
+        for readout in ("1 everywhere", "drawn"):
+            live.get_by_role("radio", name=readout).check()
+            for key in ("Home", "ArrowRight", "PageUp", "End", "ArrowLeft"):
+                slider(live, "states kept").press(key)
+                check_truncation(values(live))
+                said.add(sentence(live))
+    assert len(said) >= 24
+    live.get_by_label("states kept, exact value").fill("5")
+    live.get_by_label("states kept, exact value").press("Enter")
+    assert check_truncation(values(live))["kept"] == 5
+    live.get_by_role("button", name="Increase states kept").click()
+    assert check_truncation(values(live))["kept"] == 6
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_truncation_is_dragged_along_the_values(figure, phone):
+    live = figure("truncation", **(PHONE if phone else {}))
+    live.get_by_role("radio", name="LegS", exact=True).check()
+    grip = live.locator(".x-handle")
+    grip.scroll_into_view_if_needed()
+    before = check_truncation(values(live))["kept"]
+    drag(live, grip, (-80, 0), phone)
+    wait_for(live, lambda shown: check_truncation(shown)["kept"] < before - 2)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_still_picture_stands_in_without_javascript_and_on_paper(figure, name):
     live = figure(name, java_script_enabled=False)
@@ -1188,6 +1244,7 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "spectrum": ("zoom", 20),
         "memory": ("coefficients", 20),
         "measures": ("order", 20),
+        "truncation": ("kept", 3),
     }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value

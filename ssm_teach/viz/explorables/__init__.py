@@ -18,6 +18,7 @@ from .poles import Poles
 from .ring import Ring
 from .scan import Scan
 from .spectrum import Spectrum
+from .truncation import Truncation
 from .wrap_around import WrapAround
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Ring",
     "Scan",
     "Spectrum",
+    "Truncation",
     "WrapAround",
     "every",
     "module_source",
@@ -58,4 +60,5 @@ def every() -> list[Explorable]:
         Nodes(),
         Spectrum(),
         Memory(),
+        Truncation(),
     ]
