@@ -1,5 +1,8 @@
 """Hankel singular values against exact arithmetic, closed forms, python-control and the Hankel matrix itself."""
 
+import json
+from pathlib import Path
+
 import mpmath
 import numpy as np
 import pytest
@@ -289,3 +292,36 @@ def test_balanced_truncation_says_what_is_wrong():
         balanced_truncation(np.eye(2), 1)
     with pytest.raises(UserError, match="same inputs, outputs and step"):
         difference(sys, random_system(m=1))
+
+
+# python-control's record
+
+
+REFERENCE = json.loads((Path(__file__).parent / "reference" / "hankel_control.json").read_text())
+
+
+@pytest.mark.parametrize("record", REFERENCE["systems"])
+def test_python_control_agrees_to_1e_8_of_each_value(record):
+    """25 continuous and 25 discrete random systems with σ_N ≥ 1e-4 σ_1; how they were made: make_hankel_control.py."""
+    sys = StateSpace(*(np.array(record[name]) for name in "ABC"), dt=1.0 if record["discrete"] else None)
+    np.testing.assert_allclose(hankel_singular_values(sys), record["sigma"], rtol=1e-8)
+
+
+def test_the_record_holds_fifty_systems_whose_values_are_well_determined():
+    systems = REFERENCE["systems"]
+    assert [record["discrete"] for record in systems] == [False] * 25 + [True] * 25
+    assert all(
+        record["sigma"][-1] >= REFERENCE["smallest_over_largest_at_least"] * record["sigma"][0] for record in systems
+    )
+    assert len({str(record["A"]) for record in systems}) == 50
+
+
+def test_a_discrete_system_is_the_tustin_image_of_the_continuous_one_that_control_was_asked_for():
+    """The map of the record's script, checked by SciPy's forward bilinear transform."""
+    record = REFERENCE["systems"][-1]
+    A, B, C = (np.array(record[name]) for name in "ABC")
+    inverse = np.linalg.inv(A + np.eye(len(A)))
+    image = StateSpace(inverse @ (A - np.eye(len(A))), np.sqrt(2) * inverse @ B, np.sqrt(2) * C @ inverse)
+    back = image.discretize(2.0, "bilinear")
+    np.testing.assert_allclose(back.A, A, atol=1e-12)
+    np.testing.assert_allclose(hankel_singular_values(back), record["sigma"], rtol=1e-8)

@@ -32,6 +32,15 @@ _DROPPED = {"toctree", "tableofcontents", "contents", "bibliography", "index", "
 _DROPPED |= {"exercise-end", "solution-end", "glue", "glue:figure", "glue:math", "glue:any"}
 
 
+def has_notebook(stem: str) -> bool:
+    """Whether a page is one to run: the chapters, whose names start with a number, and the errata.
+
+    >>> has_notebook("04-discretization"), has_notebook("errata"), has_notebook("notation")
+    (True, True, False)
+    """
+    return stem == "errata" or re.match(r"\d", stem) is not None
+
+
 @dataclass(frozen=True)
 class Mark:
     """Something with a label: in which chapter file, and how the text calls it."""
@@ -80,7 +89,7 @@ class Book:
         """Point at another page: at its notebook if it is a chapter, else at its source; plain text within a page."""
         if stem == here or stem not in self.titles:
             return text
-        return f"[{text}]({stem}.ipynb)" if re.match(r"\d", stem) else f"[{text}](../book/{stem}.md)"
+        return f"[{text}]({stem}.ipynb)" if has_notebook(stem) else f"[{text}](../book/{stem}.md)"
 
     def cite(self, keys: list[str], *, in_text: bool) -> str:
         works = [self.works[key] for key in keys if key in self.works]
