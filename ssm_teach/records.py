@@ -22,7 +22,7 @@ from .errors import require
 from .files import read_json, write_atomically, write_json
 
 __all__ = ["device_in_words", "load_record", "load_records", "peak_memory", "plot_learning_curve", "provenance"]
-__all__ += ["load_reported", "save_record"]
+__all__ += ["load_arena_reports", "load_reported", "save_record"]
 
 ROOT = Path(__file__).resolve().parent.parent
 # Beside the package in a checkout; an installed package has no checkout, so its results stay where the user works.
@@ -52,6 +52,15 @@ def load_reported() -> list[dict]:
     """Accuracies that others reported, as fractions: task and its options, layer, the model's own name, source."""
     path = RESULTS / f"{REPORTED}.json"
     return read_json(path)["reported"] if path.exists() else []
+
+
+def load_arena_reports() -> dict:
+    """The table of Long Range Arena accuracies that others reported, in percent: ``{"tasks": six names, "models": […]}``.
+
+    A model has its name, ``accuracy`` (six numbers, None where it failed or was not tried), the ``average`` as printed,
+    None where none was or it is one of five tasks, and the ``source``.
+    """
+    return read_json(RESULTS / f"{REPORTED}.json")["arena"]
 
 
 def save_record(record: dict, folder: Path, name: str) -> None:
