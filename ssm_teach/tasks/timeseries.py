@@ -38,7 +38,8 @@ def load(dataset: str = "ACSF1", folder: str | None = None) -> Task:
         folder: Where NAME_TRAIN.ts and NAME_TEST.ts lie; None for the cache.
     """
     if folder is None:
-        where = data.folder("timeseries") / choose("tasks.load", "dataset", dataset, DATASETS)
+        choose("tasks.load", "dataset", dataset, DATASETS)
+        where = data.folder("timeseries") / dataset
     else:
         where = Path(folder)
     parts = []
