@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import kernels, scans, selective, steps, streaming
+from benchmarks import kernels, pipelines, scans, selective, steps, streaming
 from benchmarks.harness import pin, save, show
 
 BENCHMARKS = {
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "s4d-convolution": steps.s4d_convolution,
     "training-steps": steps.training_steps,
     "against-attention": steps.against_attention,
+    "pipelines": pipelines.pipelines,
 }
 PICTURES = {"linear-scan": scans.draw}
 PEERS = {"linear-scan": scans.installed, "selective-scan": selective.installed, "training-steps": selective.installed}

@@ -91,6 +91,11 @@ MISTAKES = [
     ("train image --dataset cifar10", ["cifar10 is not in the cache", "ssm-teach data get cifar10"]),
     ("data get cifar", ["unknown data set 'cifar'", "did you mean cifar10?"]),
     ("data get cifar10 --from missing.tgz", ["there is no file missing.tgz"]),
+    ("data get aan", ["hash of lra_release.gz is not known", "give it with --from"]),
+    ("train text", ["imdb is not in the cache", "ssm-teach data get imdb"]),
+    ("train text --task-option length=0", ["length of text must be a whole number from 1 to", "got 0"]),
+    ("train retrieval", ["man-pages is not in the cache", "ssm-teach data get man-pages"]),
+    ("train retrieval --task-option source=papers", ["unknown source 'papers'", "man-pages, aan"]),
     ("evaluate nothing", ["there is no run 'nothing' in runs/"]),
     ("resume nothing", ["there is no run 'nothing' in runs/"]),
     ("report", ["there are no records in results/ yet"]),
@@ -119,13 +124,12 @@ def test_a_name_that_is_taken_is_not_written_over(run, tmp_path):
 
 
 def test_damaged_data_in_the_cache_is_one_sentence(run, tmp_path):
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "cifar10.safetensors").write_bytes(b"damaged")
+    (tmp_path / "cache" / "cifar10").mkdir(parents=True)
+    (tmp_path / "cache" / "cifar10" / "manifest.json").write_bytes(b"damaged")
     before = contents(tmp_path)
     for line in ("train image --dataset cifar10", "data get cifar10"):
-        assert_one_sentence(
-            run(line), "cifar10.safetensors is damaged", "delete it and run: ssm-teach data get cifar10"
-        )
+        assert_one_sentence(run(line), "cifar10 is damaged", "delete it and run: ssm-teach data get cifar10")
+    assert_one_sentence(run("data verify"), "data verify: cifar10 in", "must be deleted and fetched again")
     assert contents(tmp_path) == before
 
 

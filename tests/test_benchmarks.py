@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from benchmarks import harness, scans
+from benchmarks import harness, pipelines, scans
+from ssm_teach import tasks
 from ssm_teach.ops._backends import VARIABLE
 
 RIGHT, WRONG = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.5])
@@ -48,3 +49,22 @@ def test_the_record_and_its_picture_are_written(tmp_path, monkeypatch):
     scans.draw(rows)
     assert json.loads((tmp_path / "linear-scan.json").read_text())["rows"] == rows
     assert (tmp_path / "linear-scan.svg").read_text().startswith("<?xml")
+
+
+def test_a_pipeline_is_compared_with_the_training_of_its_own_task(monkeypatch):
+    monkeypatch.setattr(pipelines, "SECONDS", 0.01)
+    row = pipelines.Pipeline("adding", {"length": 8, "examples": 32}, lambda n: None, n=4)
+    measured = pipelines._seconds(tasks.load(row.task, **row.options), row)
+    assert set(measured) == {"read", "made"}
+    for cells in measured.values():
+        assert set(cells) == {"pipeline", pipelines.CONSUMER}
+        assert cells["pipeline"]["ratio"] == 1
+    ours, theirs = measured["read"].values()
+    assert theirs["ratio"] == theirs["median_ms"] / ours["median_ms"]
+
+
+def test_a_pipeline_whose_data_was_not_fetched_is_left_out(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("SSM_TEACH_CACHE", str(tmp_path))
+    monkeypatch.setattr(pipelines, "PIPELINES", {"dna": pipelines.PIPELINES["dna"]})
+    assert pipelines.pipelines() == {}
+    assert "dna is left out" in capsys.readouterr().out

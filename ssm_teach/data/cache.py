@@ -79,7 +79,7 @@ def open_arrays(dataset: Dataset) -> Arrays:
     try:
         # Copy on write: PyTorch wants memory it may write to.
         arrays = {part: np.load(folder / f"{part}.npy", mmap_mode="c") for part in dataset.parts}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise UserError(f"data: {folder} is damaged ({error}){_fix(dataset)}") from None
     actual = content_hash(arrays.values())
     require(

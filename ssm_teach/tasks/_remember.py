@@ -30,7 +30,7 @@ def remembered(measure: Callable, task) -> dict:
     start = time.monotonic()
     result = measure(task)
     if time.monotonic() - start > SLOW:
-        with suppress(UserError):
+        with suppress(UserError, OSError):
             write_json(path, result)
     return result
 

@@ -80,8 +80,8 @@ def generate(n: int, seed: int, length: int = 400, delay: int = 100, band: int =
         spectrum = np.zeros(length // 2 + 1, np.complex128)
         real, imaginary = rng.standard_normal((2, band))
         spectrum[1 : band + 1] = real + 1j * imaginary
-        if 2 * band == length:  # the highest frequency is its own mirror image: real, and not counted twice
-            spectrum[-1] = 2 * real[-1]
+        if 2 * band == length:  # the highest frequency is its own mirror image, so its amplitude is real
+            spectrum[-1] = np.sqrt(2) * real[-1]
         row[:] = np.fft.irfft(spectrum, length) * length / (2 * np.sqrt(band))
     target = np.zeros_like(signal)
     target[:, delay:] = signal[:, : length - delay]

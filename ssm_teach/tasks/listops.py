@@ -115,7 +115,9 @@ def generate(
             if length[i] <= above:
                 length[i] = 0
             if draws[i] == TRIES:
-                raise UserError(f"listops: {TRIES} draws in a row had no {_in_words(**settings)}; allow other lengths")
+                raise UserError(
+                    f"listops: {TRIES} draws in a row had no expression of {_in_words(**settings)}; allow other lengths"
+                )
         symbols[i, length[i]] = EOS
         symbols[i, length[i] + 1 :] = PAD
         value[i] = evaluate(symbols[i, : length[i]])
