@@ -32,7 +32,7 @@ Counting states: N real coefficients are N real states. A complex h, as the auth
 no real input meets: the sections are real, and y is real. The Hankel singular values of G are those of the N×N matrix
 h_{i+j−1}, zero below its antidiagonal, for every Δ: a map of the circle to itself preserves them.
 
-Source: A. Yu, M. W. Mahoney and N. B. Erichson 2024, "HOPE for a Robust Parameterization of Long-memory State Space
+Source: A. Yu, M. W. Mahoney and N. B. Erichson 2025, "HOPE for a Robust Parameterization of Long-memory State Space
 Models". The recurrence, and the kernel without wrap-around, are not in the paper.
 """
 
