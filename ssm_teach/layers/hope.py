@@ -33,7 +33,7 @@ no real input meets: the sections are real, and y is real. The Hankel singular v
 h_{i+j−1}, zero below its antidiagonal, for every Δ: a map of the circle to itself preserves them.
 
 Source: A. Yu, M. W. Mahoney and N. B. Erichson 2025, "HOPE for a Robust Parameterization of Long-memory State Space
-Models". The recurrence, and the kernel without wrap-around, are not in the paper.
+Models". The recurrence and the finite kernel are derived here.
 """
 
 import math
