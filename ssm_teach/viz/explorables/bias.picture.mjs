@@ -27,6 +27,8 @@ const titled = (frame, title, xName) =>
   label(frame.left, frame.top - 10, title, "x-title") +
   label(frame.left + frame.width, frame.top + frame.height + 29, xName, "x-axis", "end");
 
+const small = (error) => (error < 0.001 ? "< 0.001" : number(error, 2));
+
 // Where a frequency stands on the logarithmic axis; what is slower than the axis stands at its left end.
 export const standsAt = ({ kernel }, frequency) => kernel.x(Math.log10(Math.min(Math.max(Math.abs(frequency), OMEGA[0]), OMEGA[1])));
 
@@ -64,7 +66,7 @@ const kernelPanel = (layout, { beta }, { mode, starts, nyquist, frequency, lands
       : "";
   const targets = TARGETS.map((centre) => upright(standsAt(layout, centre), "x-past x-to-come")).join("");
   const inside =
-    limit + targets + others + kernelCurve(layout, frequency, beta, "x-kept-line") + marks.join("") + jump + circle(here, frame.top + 20, 4.5, "x-of-kernel");
+    limit + targets + others + kernelCurve(layout, frequency, beta, "x-kept-line x-heavy") + marks.join("") + jump + circle(here, frame.top + 20, 4.5, "x-of-kernel");
   const decades = [0, 2, 4, 6].map((k) => frame.yDomain[1] - k);
   return (
     clipped(frame, inside) +
@@ -80,9 +82,9 @@ const fitPanel = ({ fit: frame, narrow }, { grid, model, target, ends, errors })
   const marks = ends.filter((end) => end >= 0 && end <= TOP);
   const inside =
     curve(path(target), "x-exact x-thin") +
-    curve(path(model), "x-kept-line") +
+    curve(path(model), "x-kept-line x-heavy") +
     marks.map((end) => line(frame.x(end), frame.top + frame.height, frame.x(end), frame.top + frame.height - 9, "x-kernel-edge")).join("");
-  const told = TARGETS.map((centre, k) => label(frame.x(centre) + 8, frame.top + 14, `error ${number(errors[k], 2)}`, "x-axis")).join("");
+  const told = TARGETS.map((centre, k) => label(frame.x(centre) + 8, frame.top + 14, `error ${small(errors[k])}`, "x-axis")).join("");
   return (
     clipped(frame, inside) +
     frameBox(frame) +
@@ -102,7 +104,7 @@ export const describe = (state, values = valuesOf(state)) => {
   const { starts, errors, mode, peak, slope, beyond, frequency, lands, nyquist } = values;
   const weighed = beta === 0 ? "" : `, in the ${PLACE_NAMES[place]}`;
   const [slow, fast] = errors;
-  const fit = `After training the resonance at ${TARGETS[0]} is ${verdict(slow)} (error ${number(slow, 2)}) and the one at ${TARGETS[1]} ${verdict(fast)} (${number(fast, 2)}).`;
+  const fit = `After training the resonance at ${TARGETS[0]} is ${verdict(slow)} (error ${small(slow)}) and the one at ${TARGETS[1]} ${verdict(fast)} (${small(fast)}).`;
   const reach = `α = ${number(alpha)}, β = ${number(beta)}${weighed}: the modes start at frequencies from 0 to ${number(starts[COUNT - 1])}.`;
   const gradient = `The gradient of mode ${mode} is ${number(peak)} at ${number(frequency)} and falls with slope ${number(slope)} far away.`;
   const fold =
