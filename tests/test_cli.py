@@ -116,6 +116,10 @@ def test_report_puts_reported_numbers_in_their_own_column_with_their_source(run,
     _, out, _ = run("report")
     assert "87.9 S4D-Lin (Gu 2022)" in out
     assert "not this" not in out
+    path.write_text(json.dumps({**record, "task": {**record["task"], "dataset": "cifar10", "noise": 3}}))
+    _, out, _ = run("report")
+    assert "noise=3" in out
+    assert "Gu 2022" not in out, "others had no noise"
 
 
 def test_reported_numbers_have_sources_and_are_fractions():
