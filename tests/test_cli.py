@@ -77,7 +77,8 @@ def test_every_layer_trains_by_its_name(run, tmp_path, layer, direction):
     record = json.loads((tmp_path / "runs" / "one" / "record.json").read_text())
     assert record["model"]["layer"] == layer
     weights = checkpoints.latest(tmp_path / "runs" / "one" / "checkpoints").weights
-    assert ("blocks.0.layer.C_reverse" in weights) == (direction == "--bidirectional")
+    mirrored = {name for name in weights if name in ("blocks.0.layer.C_reverse", "blocks.0.layer.h_reverse")}
+    assert len(mirrored) == (direction == "--bidirectional")
 
 
 @pytest.mark.parametrize("layer", FORWARDS_ONLY)
