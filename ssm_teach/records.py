@@ -185,11 +185,12 @@ def print_report() -> None:
 def _row(name: str, record: dict) -> list[str]:
     task, settings = record["task"], record["settings"]
     what = [str(task[key]) for key in ("dataset", "reading") if key in task]
+    noise = task.get("noise", 0)  # makes another task of it, to which the numbers of others do not belong
     metric = _metric(record)
     shares = (record["test"][metric], record["baseline"][metric], record["chance"])
     return [
         name,
-        " ".join([task["name"], *what]),
+        " ".join([task["name"], *what, *([f"noise={noise}"] if noise else [])]),
         " ".join([settings["layer"], *(f"{key}={value}" for key, value in settings["layer_options"].items())]),
         f"{record['model']['parameters']:,}",
         str(settings["epochs"]),
@@ -200,6 +201,6 @@ def _row(name: str, record: dict) -> list[str]:
             f"{100 * other['accuracy']:.1f} {other['model']} ({other['source']})"
             for other in load_reported()
             if (other["task"], other["layer"]) == (task["name"], settings["layer"])
-            and other["options"].items() <= task.items()
+            and {"noise": 0, **other["options"]}.items() <= {"noise": 0, **task}.items()
         ),
     ]

@@ -64,7 +64,7 @@ def test_zero_order_hold_at_a_large_step_merges_modes(record):
 
 def test_a_small_run_finds_the_same_order_and_the_same_growth():
     laws = ("s4d-real", "ring-0-1", "ring-0.9-0.999", "s4d-lin", "hope")
-    result = run(laws=laws, n=32, draws=5, eps=(1e-2,), sizes=(16, 32, 64), sizes_draws=5, seed=7)
+    result = run(laws=laws, n=64, draws=5, eps=(1e-2,), sizes=(16, 32, 64), sizes_draws=5, seed=7)
     medians = [result["decay"][law]["ranks"]["0.01"]["median"] for law in laws]
     assert medians[:3] == sorted(medians[:3])
     assert medians[2] < min(medians[3:])

@@ -32,8 +32,8 @@ Counting states: N real coefficients are N real states. A complex h, as the auth
 no real input meets: the sections are real, and y is real. The Hankel singular values of G are those of the N×N matrix
 h_{i+j−1}, zero below its antidiagonal, for every Δ: a map of the circle to itself preserves them.
 
-Source: A. Yu, M. W. Mahoney and N. B. Erichson 2024, "HOPE for a Robust Parameterization of Long-memory State Space
-Models". The recurrence, and the kernel without wrap-around, are not in the paper.
+Source: A. Yu, M. W. Mahoney and N. B. Erichson 2025, "HOPE for a Robust Parameterization of Long-memory State Space
+Models". The recurrence and the finite kernel are derived here.
 """
 
 import math
@@ -118,8 +118,8 @@ class HOPE(DenseBank):
         The output looks at the state *before* the input, as in control theory: K_l = C Ā^{l−1} B̄ for l ≥ 1. (At Δ = 1
         the sections are plain delays and Ā is nilpotent; no C reads y_k off x_k.) D comes on top of K_0.
         """
-        series = self._series()
-        return _toeplitz(series["phi"]), series["B_bar"], *self._readout(self.h)
+        phi, B_bar = self._transition()
+        return _toeplitz(phi), B_bar, *self._readout(self.h)
 
     def hankel(self) -> torch.Tensor:
         """The Hankel matrix h_{i+j−1}, zero below its antidiagonal, (d, N, N). Its singular values are those of G."""
@@ -139,38 +139,38 @@ class HOPE(DenseBank):
         return y_k.to(dtype), torch.stack(after, -1)
 
     def _series(self):
-        """The coefficients of φ, c/(1 + aζ) and cζ/(1 + aζ) below ζ^N (the last from ζ¹), in float64.
+        """a, c and the coefficients of 1/(1 + aζ) below ζ^N, (d, 1), (d, 1) and (d, N), in float64.
 
         Squaring a power of φ doubles its relative error, and a long kernel needs φ^L.
         """
         a, c = (value[:, None] for value in _section(self.log_dt.double()))
-        geometric = (-a) ** torch.arange(self.N, device=a.device)
-        B_bar = c * geometric
-        phi = torch.cat([a, c * B_bar[:, :-1]], -1)  # (a + ζ)/(1 + aζ) = a + (1 − a²)ζ/(1 + aζ)
-        return {"phi": phi, "B_bar": B_bar, "direct": -a * geometric}
+        return a, c, (-a) ** torch.arange(self.N, device=a.device)
+
+    def _transition(self):
+        """φ = (a + ζ)/(1 + aζ) = a + c²ζ/(1 + aζ) and B̄ = c/(1 + aζ) as series, (d, N) each."""
+        a, c, geometric = self._series()
+        return torch.cat([a, c**2 * geometric[:, :-1]], -1), c * geometric
 
     def _readout(self, h):
-        """C and K_0 with Σ_i h_i v_i[k] = C x[k−1] + K_0 u[k]: v_i sees x_i, and the earlier ones through sections."""
-        series, h = self._series(), h.double()
-        C = (_toeplitz(series["B_bar"]).mT @ h[..., None])[..., 0]
-        return C, (series["direct"] * h).sum(-1)
+        """C and K_0 with Σ_i h_i v_i[k] = C x[k−1] + K_0 u[k], for h (…, d, N): V is read from ζ¹ on."""
+        a, c, geometric = self._series()
+        r = (_toeplitz(geometric).mT @ h.double()[..., None])[..., 0]
+        return c * r, -a[:, 0] * r[..., 0]
 
     def _dense(self):
         return self.system()[:3]
 
     def _kernels(self, L):
         require(isinstance(L, int) and L >= 1, f"HOPE: L must be a whole number, at least 1; got {L!r}")
-        series, kernels = self._series(), []
-        for h in [self.h] if self.causal else [self.h, self.h_reverse]:
-            C, K_0 = self._readout(h)
-            later = _taps(series["phi"], series["B_bar"], C, L - 1, self.D.dtype)
-            kernels.append(torch.cat([K_0[:, None].to(self.D.dtype), later], -1))
-        return kernels
+        phi, B_bar = self._transition()
+        C, K_0 = self._readout(torch.stack([self.h] if self.causal else [self.h, self.h_reverse]))
+        later = _taps(phi, B_bar, C, L - 1, self.D.dtype)
+        return torch.cat([K_0[..., None].to(self.D.dtype), later], -1).unbind()
 
     def _free_response(self, state, L):
         """What x_{−1} adds to y: C Ā^k x_{−1}."""
         C, _ = self._readout(self.h)
-        return _taps(self._series()["phi"], state.double(), C, L, self.D.dtype).mT
+        return _taps(self._transition()[0], state.double(), C, L, self.D.dtype).mT
 
 
 def _section(log_dt):

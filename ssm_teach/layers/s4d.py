@@ -11,7 +11,7 @@ Two knobs say which frequencies such a layer finds, ``frequency_scale`` (α, whe
 ``frequency_weight`` (β, how much a frequency of its output counts).
 
 Sources: A. Gu, A. Gupta, K. Goel and C. Ré 2022, "On the Parameterization and Initialization of Diagonal State Space
-Models" (S4D); A. Yu, D. Lyu, S. H. Lim, M. W. Mahoney and N. B. Erichson 2024, "Tuning Frequency Bias of State Space
+Models" (S4D); A. Yu, D. Lyu, S. H. Lim, M. W. Mahoney and N. B. Erichson 2025, "Tuning Frequency Bias of State Space
 Models" (α and β).
 """
 

@@ -4,7 +4,7 @@ Three readings of a pixel: *numerical*, one normalised grey number; *categorical
 model must learn that 100 and 101 are alike; *rgb*, three normalised numbers (CIFAR-10 alone has colours).
 
 With ``noise``, every row is followed by that many pixels of uniform noise, over which the picture has to be remembered.
-(A. Yu, M. W. Mahoney and N. B. Erichson 2024 pad the rows of CIFAR-10 with noise, to tell long memories from short.)
+(A. Yu, M. W. Mahoney and N. B. Erichson 2025 pad the rows of CIFAR-10 with noise, to tell long memories from short.)
 
 Sources: CIFAR-10 (A. Krizhevsky 2009) and Fashion-MNIST (H. Xiao et al. 2017) by `ssm_teach.data`; digits are those of
 scikit-learn (E. Alpaydin and C. Kaynak 1998). Grey CIFAR-10 is the image task of Long Range Arena (Y. Tay et al. 2021).

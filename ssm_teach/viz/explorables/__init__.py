@@ -5,6 +5,7 @@ The mathematics of an explorable is in ``<name>.math.mjs``, its picture in ``<na
 """
 
 from .base import Explorable, module_source
+from .bias import Bias
 from .cost import Cost
 from .discretization import Discretization
 from .duality import Duality
@@ -22,6 +23,7 @@ from .truncation import Truncation
 from .wrap_around import WrapAround
 
 __all__ = [
+    "Bias",
     "Cost",
     "Discretization",
     "Duality",
@@ -60,5 +62,6 @@ def every() -> list[Explorable]:
         Nodes(),
         Spectrum(),
         Memory(),
+        Bias(),
         Truncation(),
     ]
