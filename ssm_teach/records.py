@@ -55,7 +55,7 @@ def load_reported() -> list[dict]:
 
 
 def load_arena_reports() -> dict:
-    """The table of Long Range Arena accuracies that others reported, in percent: ``{"tasks": six names, "models": […]}``.
+    """Long Range Arena accuracies that others reported, in percent: ``{"tasks": six names, "models": […]}``.
 
     A model has its name, ``accuracy`` (six numbers, None where it failed or was not tried), the ``average`` as printed,
     None where none was or it is one of five tasks, and the ``source``.

@@ -77,7 +77,7 @@ EXERCISES = [
             "Rows are as long as the picture is wide: a row down is W steps, not one.": lambda W, dy, dx: dy + W * dx,
             "Along the sequence there is no Pythagoras.": lambda W, dy, dx: math.hypot(dy, dx),
         },
-        hints=["From a pixel to the one under it, a whole row is read.", "W steps for each row, and one for each column."],
+        hints=["From a pixel to the one under it, a whole row is read.", "W steps for each row, 1 for each column."],
     ),
     Exercise(
         "arena.4",
@@ -98,8 +98,8 @@ EXERCISES = [
         inputs=_expression,
         wrong={
             "Of a sum, only the last digit counts.": lambda words: _evaluate(words, last_digit=False),
-            "The median of an even number of values is the mean of the middle two, rounded down.": lambda words: _evaluate(
-                words, cut=False
+            "Of an even number of values, the median is the mean of the middle two, rounded down.": lambda words: (
+                _evaluate(words, cut=False)
             ),
         },
         hints=[
