@@ -63,6 +63,34 @@ def test_acceptance_and_lengths_are_those_of_the_published_grammar(many):
     assert 500 < length.min() < length.max() < 2000
 
 
+def branching(n: int) -> np.ndarray:
+    """Lengths of n draws of the full-size grammar without drawing an expression: only how many nodes a level has."""
+    rng, nodes, length = np.random.RandomState(7), np.ones(n, np.int64), np.zeros(n, np.int64)
+    for level in range(1, 11):
+        operators = rng.binomial(nodes, 0.25 if level < 10 else 0.0)
+        length += nodes + operators
+        nodes, left = np.zeros(n, np.int64), operators
+        for k, arguments in enumerate(range(2, 11)):
+            these = rng.binomial(left, 1 / (9 - k))
+            nodes, left = nodes + arguments * these, left - these
+    return length
+
+
+def test_lengths_are_those_of_a_branching_process(many):
+    """The same statistics by a route that knows of no symbols, and more exactly: over 400,000 draws."""
+    length = branching(400_000)
+    kept = length[(length > 500) & (length < 2000)]
+    error = kept.std() / np.sqrt(len(many["length"]))
+    assert many["length"].mean() == pytest.approx(kept.mean(), abs=4 * error)
+    assert np.median(many["length"]) == pytest.approx(np.median(kept), abs=6 * error)
+    assert len(many["length"]) / many["draws"].sum() == pytest.approx(len(kept) / 400_000, abs=0.005)
+    quantiles = [0.05, 0.25, 0.75, 0.95]
+    np.testing.assert_allclose(np.quantile(many["length"], quantiles), np.quantile(kept, quantiles), rtol=0.06)
+    assert len(kept) / 400_000 == pytest.approx(0.083, abs=0.001)
+    assert kept.mean() == pytest.approx(1036, abs=6)
+    assert np.median(kept) == pytest.approx(955, abs=6)
+
+
 def test_every_expression_obeys_the_grammar(many):
     found = [depth_and_arguments(text(symbols)) for symbols in many["symbols"][:300]]
     deepest, fewest, most = (np.array(column) for column in zip(*found, strict=True))
