@@ -214,13 +214,30 @@ def test_discs_are_found_in_the_pixels(size):
     assert misses <= 1
 
 
-def test_baselines_are_a_little_better_than_chance_and_say_what_they_are():
-    task = tasks.load("pathfinder", difficulty="easy", examples=1200, held_out=800)
-    weak, strong = task.weak_baseline(), task.baseline()
-    for found in (weak, strong):
-        assert found["train_examples"] == 1200
-        assert 0.5 < found["accuracy"] < 0.75
+def test_baselines_find_a_label_that_hangs_on_the_distance_of_the_discs():
+    task = tasks.load("pathfinder", difficulty="easy", examples=400, held_out=200)
+    for split in (task.train, task.validation, task.test):
+        discs = find_discs(split.raw.numpy().reshape(-1, 32, 32))
+        far = np.hypot(*(discs[:, 0] - discs[:, 1]).T) > 11
+        split.targets.copy_(torch.from_numpy(far))
+    for found in (task.weak_baseline(), task.baseline()):
+        assert found["train_examples"] == 400
+        assert found["accuracy"] > 0.9
         assert "logistic regression on the discs' distance" in found["kind"]
+
+
+def test_strong_baseline_sees_what_lies_between_the_discs():
+    """A bright spot beside each disc, towards the other one, gives the label away, whichever way the discs lie."""
+    task = tasks.load("pathfinder", difficulty="easy", examples=400, held_out=200)
+    for split in (task.train, task.validation, task.test):
+        pictures = split.raw.reshape(-1, 32, 32)
+        for picture, label, (first, second) in zip(
+            pictures, split.targets, find_discs(pictures.numpy()).astype(float), strict=True
+        ):
+            y, x = (first + (second - first) / np.hypot(*(second - first)) * 3).round().astype(int)
+            picture[y, x] = 200 if label else 0
+    assert task.weak_baseline()["accuracy"] < 0.65
+    assert task.baseline()["accuracy"] > 0.8
 
 
 # ---- the released files ----------------------------------------------------------------------------------------------
