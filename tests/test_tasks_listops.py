@@ -205,7 +205,7 @@ def released(tmp_path):
 
 
 def test_released_files_are_read(released):
-    task = tasks.load("listops", official=str(released))
+    task = tasks.load("listops", size="official", folder=str(released))
     assert [len(split) for split in (task.train, task.validation, task.test)] == [3, 3, 3]
     assert [text(row) for row in task.train.raw] == ["[MAX 2 9 ]", "[SM 8 [MED 1 4 ] ]", "[MIN 3 7 ]"]
     assert task.train[:][1].tolist() == [9, 0, 3]
@@ -213,7 +213,7 @@ def test_released_files_are_read(released):
     assert task.length == 2000
     assert not task.limited
     with pytest.raises(UserError, match=r"examples must be at most 3, all of .*basic_train.tsv; got 20"):
-        tasks.load("listops", official=str(released), examples=20)
+        tasks.load("listops", size="official", folder=str(released), examples=20)
 
 
 @pytest.mark.parametrize(
@@ -231,23 +231,26 @@ def test_a_wrong_line_is_named_and_nothing_is_kept(released, tmp_path, number, l
     lines = [*LINES[: number - 1], line, *LINES[number:]]
     (released / "basic_val.tsv").write_text("\n".join(lines) + "\n")
     with pytest.raises(UserError, match=rf"basic_val.tsv: {words}"):
-        tasks.load("listops", official=str(released))
+        tasks.load("listops", size="official", folder=str(released))
     assert len(list((tmp_path / "cache" / "tasks").iterdir())) == 1  # the training file, which is whole
 
 
 def test_a_missing_or_empty_released_file_is_one_sentence(released):
     (released / "basic_test.tsv").write_text("Source\tTarget\n")
     with pytest.raises(UserError, match=r"basic_test.tsv: there is no expression after line 1"):
-        tasks.load("listops", official=str(released))
+        tasks.load("listops", size="official", folder=str(released))
     (released / "basic_test.tsv").unlink()
     with pytest.raises(UserError, match=r"listops needs the file .*basic_test.tsv, which does not exist"):
-        tasks.load("listops", official=str(released))
+        tasks.load("listops", size="official", folder=str(released))
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"size": "smal"}, r"unknown size 'smal'; choose one of small, full \(did you mean small\?\)"),
+        ({"size": "smal"}, r"unknown size 'smal'; choose one of small, full, official \(did you mean small\?\)"),
+        ({"size": "official", "depth": 5, "below": 9}, "the released files of listops have no depth, below to choose"),
+        ({"size": "official"}, "ssm-teach data get lra-listops"),
+        ({"folder": "here"}, "folder is for size 'official' of listops"),
         ({"depth": 1}, "depth of listops must be a whole number, at least 2; got 1"),
         ({"examples": 9}, "examples of listops must be a whole number, at least 10; got 9"),
         ({"below": 40_000}, "below of listops must be at most 32767; got 40000"),

@@ -16,7 +16,7 @@ from ssm_teach.errors import require
 
 from . import Split, Task
 from ._real import least_squares, r2
-from ._tokens import require_whole
+from ._tokens import require_memory, require_whole
 
 __all__ = ["generate", "load"]
 
@@ -41,12 +41,7 @@ def load(length: int = 400, delay: int = 100, band: int = 100, examples: int = 4
         f"tasks.load: band must be at most {length // 2}, the highest frequency that {length} samples can show; "
         f"got {band}",
     )
-    bytes_needed = 8 * length * examples
-    require(
-        bytes_needed < 1 << 30,
-        f"tasks.load: {examples} signals of length {length} of delay need {bytes_needed / 2**30:.1f} GiB of memory, "
-        "more than 1; ask for fewer examples or a smaller length",
-    )
+    require_memory("delay", examples, 8 * length)
     sizes = {"length": length, "delay": delay, "band": band}
     splits = [_split(*generate(n, seed, **sizes)) for seed, n in enumerate((examples, HELD_OUT, HELD_OUT))]
     return Task(
