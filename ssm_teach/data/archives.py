@@ -24,11 +24,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from rich import progress
+from rich.console import Console
+
 from ssm_teach.errors import UserError, require
 
 __all__ = ["Limits", "members", "read", "unzip"]
 
 BLOCK = 1 << 20
+LARGE = 1 << 27  # an archive that takes more than a second or two
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def members(archive: Path, wanted: Callable[[str], bool], limits: Limits = LIMIT
 
     Raises: UserError: not such an archive, damaged or cut short, too large, or with a name that leaves the folder.
     """
-    with _damage_in_words(archive.name), open(archive, "rb") as file:
+    with _damage_in_words(archive.name), _opened(archive) as file:
         start = file.read(8)
         file.seek(0)
         if start.startswith(b"PK"):
@@ -102,6 +106,14 @@ def unzip(packed: bytes, name: str, limits: Limits = LIMITS) -> bytes:
         content = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(limits.file + 1)
     require(len(content) <= limits.file, _too_large(name, name, limits.file))
     return content
+
+
+def _opened(archive: Path) -> BinaryIO:
+    """The file; how much of a large one was read is shown on a terminal."""
+    console = Console(stderr=True)
+    if console.is_terminal and archive.stat().st_size > LARGE:
+        return progress.open(archive, "rb", description=archive.name, console=console, transient=True)
+    return open(archive, "rb")
 
 
 # ---- the three formats ----------------------------------------------------------------------------------------------

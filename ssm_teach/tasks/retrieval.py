@@ -13,6 +13,9 @@ How the pairs of manual pages are made, so that nothing but the two texts tells 
   exchanging the second pages among the citing pairs. So each page stands as often in a pair of one kind as of the
   other, and a page that is cited often gives nothing away.
 
+What a page says of others in its running text stays, as it does in a paper: to answer yes when one of the two names the
+other is right for 73% of the test pairs.
+
 Source: D. Radev et al. 2013, "The ACL Anthology Network corpus"; Y. Tay et al. 2021, "Long Range Arena".
 """
 
