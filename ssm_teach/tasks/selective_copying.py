@@ -72,8 +72,8 @@ def generate(n: int, seed: int, length: int = 256, tokens: int = 8, vocab: int =
     # The first `tokens` places of a random order, sorted: every choice of places is equally likely.
     # A thousand sequences at a time: the stream is the same, and a full-size task stays within the memory of a laptop.
     numbers = (rng.rand(min(1000, n - start), length) for start in range(0, n, 1000))
-    places = np.concatenate([r.argpartition(tokens - 1, axis=1)[:, :tokens] for r in numbers])
-    places = np.sort(places, axis=1)
+    places = [np.sort(block.argpartition(tokens - 1, axis=1)[:, :tokens], axis=1) for block in numbers]
+    places = np.concatenate(places)
     np.put_along_axis(raw, places, data.astype(np.uint8), axis=1)
     raw[:, length:] = MARKER
     targets[:, length:] = data
