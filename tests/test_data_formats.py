@@ -8,6 +8,8 @@ import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ssm_teach.data import images, manuals, sequences, texts
 from ssm_teach.errors import UserError
@@ -157,6 +159,19 @@ def test_a_wrong_line_of_aan_is_named(line, sentence, write):
     content["new_aan_pairs.train.tsv"] = first + b"\n" + line + b"\n" + rest
     with pytest.raises(UserError, match=sentence):
         texts.aan(write(content))
+
+
+cell = st.binary(max_size=8).map(lambda text: text.translate(None, b"\t\r\n"))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from([b"0", b"1"]), cell, cell, cell, cell), min_size=1, max_size=6))
+def test_any_pairs_written_in_the_format_come_back(write, rows):
+    arrays = texts.aan(write(official_aan() | {"new_aan_pairs.train.tsv": aan_lines(*rows)}))
+    found = documents(arrays)
+    assert len(set(found)) == len(found)
+    assert [(found[a], found[b]) for a, b in arrays["train_pairs"]] == [row[3:] for row in rows]
+    assert arrays["train_labels"].tolist() == [int(row[0]) for row in rows]
 
 
 def test_an_empty_file_of_aan_is_named(write):

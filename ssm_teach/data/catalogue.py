@@ -229,7 +229,7 @@ _ALL = (
     ),
     Dataset(
         "lra-listops",
-        "the official files of ListOps (Long Range Arena), for the option official of the task listops",
+        "the official files of ListOps (Long Range Arena), for the task listops with size=official",
         "Apache 2.0, says the release's repository of its code",
         (_lra(sequences.lra_files("listops-1000")),),
     ),
