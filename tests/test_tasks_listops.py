@@ -5,6 +5,8 @@ import statistics
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ssm_teach import tasks
 from ssm_teach.errors import UserError
@@ -118,6 +120,29 @@ def test_values_are_those_of_an_independent_evaluator(many):
             assert meaning(text(symbols)) == value
 
 
+expressions = st.recursive(
+    st.integers(0, 9).map(str),
+    lambda inner: st.tuples(st.sampled_from(listops.OPERATORS), st.lists(inner, min_size=1, max_size=6)).map(
+        lambda parts: f"{parts[0]} {' '.join(parts[1])} ]"
+    ),
+    max_leaves=30,
+)
+
+
+@settings(deadline=None)
+@given(expressions)
+def test_the_stack_machine_agrees_on_any_expression(expression):
+    assert evaluate(coded(expression)) == meaning(expression)
+
+
+@settings(deadline=None)
+@given(expressions.filter(lambda expression: expression.endswith("]")), st.data())
+def test_no_part_of_an_expression_from_its_beginning_is_one(expression, data):
+    whole = coded(expression)
+    with pytest.raises(UserError, match="no expression may have the end"):
+        evaluate(whole[: data.draw(st.integers(0, len(whole) - 1))])
+
+
 @pytest.mark.parametrize(
     ("expression", "value"),
     [("7", 7), ("[MED 1 2 ]", 1), ("[MED 9 2 [SM 8 5 ] 4 ]", 3), ("[SM 9 9 9 ]", 7), ("[MIN [MAX 3 8 ] 9 ]", 8)],
@@ -214,6 +239,23 @@ def test_released_files_are_read(released):
     assert not task.limited
     with pytest.raises(UserError, match=r"examples must be at most 3, all of .*basic_train.tsv; got 20"):
         tasks.load("listops", size="official", folder=str(released), examples=20)
+
+
+def test_what_is_written_in_the_released_format_is_read_as_it_was(tmp_path):
+    """The format puts each symbol after the first into a pair of round brackets with all that came before it."""
+    made = generate(40, seed=6)
+
+    def bracketed(expression):
+        first, *others = expression.split()
+        return f"{'( ' * len(others)}{first} {' '.join(f'{word} )' for word in others)}"
+
+    lines = [f"{bracketed(text(row))}\t{value}" for row, value in zip(made["symbols"], made["value"], strict=True)]
+    (tmp_path / "some.tsv").write_text("\n".join(["Source\tTarget", *lines]) + "\n")
+    read = listops.read_tsv(tmp_path / "some.tsv")
+    np.testing.assert_array_equal(read["symbols"][:, :100], made["symbols"])
+    assert (read["symbols"][:, 100:] == 0).all()
+    np.testing.assert_array_equal(read["length"], made["length"])
+    np.testing.assert_array_equal(read["value"], made["value"])
 
 
 @pytest.mark.parametrize(
