@@ -10,10 +10,12 @@ from .discretization import Discretization
 from .duality import Duality
 from .gate import Gate
 from .landing import Landing
+from .list_ops import ListOps
 from .measures import Measures
 from .memory import Memory
 from .modes import Modes
 from .nodes import Nodes
+from .pathfinder import Pathfinder
 from .poles import Poles
 from .ring import Ring
 from .scan import Scan
@@ -27,10 +29,12 @@ __all__ = [
     "Explorable",
     "Gate",
     "Landing",
+    "ListOps",
     "Measures",
     "Memory",
     "Modes",
     "Nodes",
+    "Pathfinder",
     "Poles",
     "Ring",
     "Scan",
@@ -58,4 +62,6 @@ def every() -> list[Explorable]:
         Nodes(),
         Spectrum(),
         Memory(),
+        Pathfinder(),
+        ListOps(),
     ]
