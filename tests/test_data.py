@@ -273,7 +273,7 @@ def test_what_is_in_the_cache_is_not_fetched_again(archives, monkeypatch):
 
 
 def test_what_has_no_known_hash_is_never_fetched_and_taken_from_the_user_only(host):
-    with pytest.raises(UserError, match=r"hash of lra_release.gz is not known.*give it with --from"):
+    with pytest.raises(UserError, match=r"hash of what it has is not known.*fetch lra_release.gz .*--from"):
         data.get("lra-listops")
     assert host.asked == []
     data.get("lra-listops", host.folder / "lra_release.gz")

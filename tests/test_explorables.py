@@ -21,6 +21,7 @@ from ssm_teach.errors import UserError
 from ssm_teach.kernels import powers_kernel
 from ssm_teach.layers.s4d import initial_A
 from ssm_teach.lti import StateSpace
+from ssm_teach.tasks import pathfinder
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import (
     Cost,
@@ -32,6 +33,7 @@ from ssm_teach.viz.explorables import (
     Memory,
     Modes,
     Nodes,
+    Pathfinder,
     Poles,
     Ring,
     Scan,
@@ -1191,6 +1193,87 @@ def test_truncated_relaxation_system_errs_by_twice_the_tail_exactly_at_every_ord
     assert 2 * sum(values["sigma"]) == pytest.approx((1 / np.arange(1, 17)).sum(), rel=1e-12)  # G(0)
 
 
+# Pathfinder
+
+
+@pytest.mark.node
+@needs_node
+def test_twister_gives_the_numbers_of_numpys_random_state(tmp_path):
+    keys = [[0], [0, 7], [1, 2, 3], [4294967295, 12]]
+    call = "(key) => { const draw = m.uniformOf(key); return Array.from({ length: 1500 }, draw); }"
+    for key, numbers in zip(keys, node(tmp_path, "twister.mjs", call, keys), strict=True):
+        np.testing.assert_array_equal(numbers, np.random.RandomState(key).random_sample(1500))
+
+
+def pathfinder_states():
+    return [
+        {"picture": picture, "size": size, "difficulty": difficulty, "traced": True, "cursor": cursor}
+        for size in (32, 64, 128)
+        for difficulty in pathfinder.DIFFICULTIES
+        for picture, cursor in [(0, 0), (1, size * 5 + 3), (999, size * size - 1)]
+    ]
+
+
+@pytest.mark.node
+@needs_node
+def test_pathfinder_draws_the_pictures_of_ssm_teach_to_the_last_pixel(tmp_path):
+    states = pathfinder_states()
+    for state, shown in zip(
+        states, node(tmp_path, "pathfinder.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        scene = pathfinder.draw_scene(0, state["picture"], state["size"], state["difficulty"])
+        np.testing.assert_array_equal(shown["pixels"], scene.picture.ravel())
+        assert shown["label"] == scene.label
+        assert_close(shown["markers"], scene.markers)
+        for ours, theirs in zip(shown["snakes"], scene.snakes, strict=True):
+            assert_close(ours, theirs)
+
+
+@pytest.mark.node
+@needs_node
+def test_pathfinder_finds_its_lines_in_the_flattened_sequence(tmp_path):
+    states = pathfinder_states()
+    for state, shown in zip(
+        states, node(tmp_path, "pathfinder.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        size = state["size"]
+        scene = pathfinder.draw_scene(0, state["picture"], size, state["difficulty"])
+        numbers = np.arange(size * size).reshape(size, size)
+
+        def steps(points, numbers=numbers, size=size):
+            return numbers[tuple(np.floor(points + 0.5).astype(int).clip(0, size - 1).T)]
+
+        walks = [steps((snake[:, :2] + snake[:, 2:]) / 2) for snake in scene.snakes[:2]]
+        np.testing.assert_array_equal(shown["walks"], walks)
+        assert shown["longest_hop"] == max(np.abs(np.diff(walk)).max() for walk in walks)
+        assert shown["span"] == max(np.ptp(walk) for walk in walks)
+        discs = steps(scene.markers)
+        np.testing.assert_array_equal(shown["discs"], discs)
+        assert shown["steps_apart"] == abs(discs[0] - discs[1])
+        assert_close(shown["apart"], np.linalg.norm(scene.markers[0] - scene.markers[1]))
+        assert (shown["row"], shown["column"]) == divmod(state["cursor"], size)
+        assert shown["bright"] == (scene.picture > 0).sum()
+
+
+@pytest.mark.node
+@needs_node
+def test_pathfinder_gives_nothing_away_until_its_lines_are_traced(tmp_path):
+    call = "(state) => [m.describe(state, m.valuesOf(state)), m.draw(state, 728)]"
+    module = (
+        'export { describe, draw } from "./pathfinder.picture.mjs";\n'
+        'export { valuesOf } from "./pathfinder.math.mjs";\n'
+    )
+    states = [{**Pathfinder().state(), "traced": traced} for traced in (False, True)]
+    for name in ("pathfinder.math.mjs", "pathfinder.picture.mjs", "twister.mjs", "plot.mjs"):
+        (tmp_path / name).write_bytes((FOLDER / name).read_bytes())
+    (tmp_path / "both.mjs").write_text(module)
+    (hidden, blank), (told, drawn) = node(tmp_path, tmp_path / "both.mjs", call, states)
+    assert "Are the two discs the ends of one line?" in hidden
+    assert "The two discs are the ends of one line." in told
+    assert "x-traced" not in blank
+    assert drawn.count("x-traced") == len(pathfinder.draw_scene(0, 4).snakes)
+
+
 # The join
 
 
@@ -1460,6 +1543,13 @@ def test_live_explorable_can_be_set_from_python():
         (lambda: Nodes(length=3), "Nodes: length must lie in 4 to 64; got 3"),
         (lambda: Nodes(length=8, node=8), "Nodes: node must lie in 0 to 7; got 8"),
         (lambda: Nodes(states=3), "Nodes: states must be 1, 2, 4, 8 or 16; got 3"),
+        (lambda: Pathfinder(size=48), "Pathfinder: size must be 32, 64 or 128; got 48"),
+        (
+            lambda: Pathfinder(difficulty="medium"),
+            "unknown difficulty 'medium'; choose one of easy, intermediate, hard",
+        ),
+        (lambda: Pathfinder(picture=1000), "Pathfinder: picture must lie in 0 to 999; got 1000"),
+        (lambda: Pathfinder(cursor=1024), "Pathfinder: cursor must lie in 0 to 1023; got 1024"),
         (lambda: Modes(delta=2), "Modes: delta must lie in 0.001 to 1; got 2"),
         (lambda: Modes(count=33), "Modes: count must lie in 1 to 32; got 33"),
         (lambda: Modes(count=8, mode=8), "Modes: mode must lie in 0 to 7; got 8"),

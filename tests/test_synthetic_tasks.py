@@ -40,6 +40,16 @@ def test_copying_fills_every_position_if_there_are_as_many_data():
     np.testing.assert_array_equal(symbols[:, :4], targets[:, 4:])
 
 
+def test_copying_drawn_a_thousand_at_a_time_is_the_stream_drawn_at_once():
+    """So that recorded runs can be made again."""
+    symbols, targets = selective_copying.generate(2100, seed=4, length=12, tokens=3)
+    rng = np.random.RandomState(4)
+    data = rng.randint(2, 16, size=(2100, 3))
+    places = np.sort(rng.rand(2100, 12).argpartition(2, axis=1)[:, :3], axis=1)
+    np.testing.assert_array_equal(np.take_along_axis(symbols, places, 1), data)
+    np.testing.assert_array_equal(targets[:, 12:], data)
+
+
 def test_induction_asks_what_followed_the_trigger():
     symbols, targets = induction.generate(500, seed=3, length=16)
     assert (targets[:, :-1] == NOT_SCORED).all()
@@ -170,6 +180,9 @@ def test_three_symbols_among_ten_are_learnt():
         ("selective_copying", {"tokens": 0}, "tokens of selective_copying must be a whole number, at least 1; got 0"),
         ("selective_copying", {"vocab": 2}, "vocab of selective_copying must be a whole number, at least 3; got 2"),
         ("selective_copying", {"vocab": 300}, "vocab of selective_copying must be at most 256; got 300"),
+        ("selective_copying", {"examples": 10**8}, "100000000 examples of selective_copying of this size need 6.4 GiB"),
+        ("induction", {"examples": 10**8}, "100000000 examples of induction of this size need 4.5 GiB of memory"),
+        ("induction", {"longest": 1 << 21}, "longest of induction must be at most .* = 1048576; got 2097152"),
         ("selective_copying", {"length": 8.0}, "length of selective_copying must be a whole number, .* got 8.0"),
         ("selective_copying", {"examples": "many"}, "examples of selective_copying must be a whole number"),
         ("selective_copying", {"token": 3}, r"option of task 'selective_copying' 'token'; .*did you mean tokens"),

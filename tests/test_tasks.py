@@ -94,6 +94,44 @@ def test_sequence_reads_a_picture_row_by_row():
     assert any(np.array_equal(picture, other) for other in original)
 
 
+@pytest.mark.parametrize("order", image.ORDERS)
+@pytest.mark.parametrize("reading", ["numerical", "categorical"])
+def test_every_order_reads_the_same_pixels_once(order, reading):
+    rows, other = (tasks.load("image", reading=reading, order=o).test[:][0].flatten(1) for o in ("rows", order))
+    places = image.order_of(64, order)
+    assert sorted(places) == list(range(64))
+    assert torch.equal(other, rows[:, places])
+
+
+def test_permutation_of_pmnist_is_the_one_of_the_literature():
+    """Typed in on purpose: the first places of NumPy's RandomState(92916).permutation(784)."""
+    order = image.order_of(784, "permuted")
+    assert order[:8].tolist() == [319, 576, 323, 107, 355, 716, 197, 20]
+    assert sorted(order) == list(range(784))
+
+
+def test_bit_reversal_reads_the_bits_of_a_place_backwards():
+    assert image.bit_reversal(1024).tolist() == [int(f"{k:010b}"[::-1], 2) for k in range(1024)]
+    assert image.bit_reversal(1).tolist() == [0]
+
+
+def test_bit_reversal_of_784_is_that_of_1024_without_what_is_not_there():
+    places = image.bit_reversal(784)
+    assert places.tolist() == [place for place in image.bit_reversal(1024) if place < 784]
+    assert sorted(places) == list(range(784))
+
+
+def test_mnist_stays_between_0_and_1_and_a_subset_of_it_is_never_a_full_run(monkeypatch):
+    pictures = np.random.default_rng(0).integers(0, 256, (50, 28, 28, 1), dtype=np.uint8)
+    labels = np.arange(50, dtype=np.uint8) % 10
+    monkeypatch.setattr(data, "load", lambda name: dict(zip(data.PARTS, (pictures, labels) * 2, strict=True)))
+    for name, limited in (("mnist", False), ("mnist-10k", True)):
+        task = tasks.load("image", dataset=name, order="permuted")
+        assert (task.length, task.d_input, task.limited) == (784, 1, limited)
+        expected = torch.from_numpy(pictures.reshape(50, 784, 1)[:, image.order_of(784, "permuted")] / np.float32(255))
+        torch.testing.assert_close(task.test[:][0], expected)
+
+
 def test_limit_takes_the_first_training_examples_and_leaves_the_rest_whole():
     small, whole = tasks.load("image", limit=100), tasks.load("image")
     assert rows(small.train) == rows(whole.train)[:100]
@@ -168,13 +206,14 @@ def test_masks_travel_with_their_examples():
         ({"name": "imagee"}, r"unknown task 'imagee'; choose one of image, .* \(did you mean image\?\)"),
         ({"name": "image", "datset": "digits"}, r"unknown option of task 'image' 'datset'.*did you mean dataset"),
         (
-            {"name": "image", "dataset": "mnist"},
-            "unknown dataset 'mnist'; choose one of digits, fashion-mnist, cifar10",
+            {"name": "image", "dataset": "emnist"},
+            r"unknown dataset 'emnist'; choose one of digits, mnist, .*, cifar10 \(did you mean mnist\?\)",
         ),
         ({"name": "image", "reading": "color"}, "unknown reading 'color'; choose one of numerical, categorical, rgb"),
         ({"name": "image", "reading": "rgb"}, "digits has no colours"),
         ({"name": "image", "noise": -1}, "noise must be a whole number of pixels, at least 0; got -1"),
         ({"name": "image", "noise": 1.5}, "noise must be a whole number of pixels, at least 0; got 1.5"),
+        ({"name": "image", "order": "columns"}, "unknown order 'columns'; choose one of rows, permuted, bit-reversed"),
         ({"name": "image", "limit": 0}, "limit must be a whole number from 10 to 1257, .*; got 0"),
         ({"name": "image", "limit": 1258}, "got 1258"),
         ({"name": "image", "limit": "many"}, "got 'many'"),

@@ -77,6 +77,7 @@ def test_any_value_is_right_one_time_in_so_many_pairs_and_the_likely_one_more_of
         ({"pairs": 5}, "at least 4 · pairs = 20; got 16"),
         ({"vocab": 7}, "vocab .* must be from 8, for 3 different keys, to 32767; got 7"),
         ({"vocab": 65_536}, "got 65536"),
+        ({"examples": 10**8}, "100000000 examples of associative_recall of this size need 6.0 GiB of memory"),
         ({"pairs": 0}, "pairs of associative_recall must be a whole number, at least 1; got 0"),
     ],
 )

@@ -5,6 +5,8 @@ import statistics
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ssm_teach import tasks
 from ssm_teach.errors import UserError
@@ -63,6 +65,34 @@ def test_acceptance_and_lengths_are_those_of_the_published_grammar(many):
     assert 500 < length.min() < length.max() < 2000
 
 
+def branching(n: int) -> np.ndarray:
+    """Lengths of n draws of the full-size grammar without drawing an expression: only how many nodes a level has."""
+    rng, nodes, length = np.random.RandomState(7), np.ones(n, np.int64), np.zeros(n, np.int64)
+    for level in range(1, 11):
+        operators = rng.binomial(nodes, 0.25 if level < 10 else 0.0)
+        length += nodes + operators
+        nodes, left = np.zeros(n, np.int64), operators
+        for k, arguments in enumerate(range(2, 11)):
+            these = rng.binomial(left, 1 / (9 - k))
+            nodes, left = nodes + arguments * these, left - these
+    return length
+
+
+def test_lengths_are_those_of_a_branching_process(many):
+    """The same statistics by a route that knows of no symbols, and more exactly: over 400,000 draws."""
+    length = branching(400_000)
+    kept = length[(length > 500) & (length < 2000)]
+    error = kept.std() / np.sqrt(len(many["length"]))
+    assert many["length"].mean() == pytest.approx(kept.mean(), abs=4 * error)
+    assert np.median(many["length"]) == pytest.approx(np.median(kept), abs=6 * error)
+    assert len(many["length"]) / many["draws"].sum() == pytest.approx(len(kept) / 400_000, abs=0.005)
+    quantiles = [0.05, 0.25, 0.75, 0.95]
+    np.testing.assert_allclose(np.quantile(many["length"], quantiles), np.quantile(kept, quantiles), rtol=0.06)
+    assert len(kept) / 400_000 == pytest.approx(0.083, abs=0.001)
+    assert kept.mean() == pytest.approx(1036, abs=6)
+    assert np.median(kept) == pytest.approx(955, abs=6)
+
+
 def test_every_expression_obeys_the_grammar(many):
     found = [depth_and_arguments(text(symbols)) for symbols in many["symbols"][:300]]
     deepest, fewest, most = (np.array(column) for column in zip(*found, strict=True))
@@ -88,6 +118,29 @@ def test_values_are_those_of_an_independent_evaluator(many):
     for made in (many, generate(500, seed=2)):
         for symbols, value in zip(made["symbols"][:400], made["value"], strict=False):
             assert meaning(text(symbols)) == value
+
+
+expressions = st.recursive(
+    st.integers(0, 9).map(str),
+    lambda inner: st.tuples(st.sampled_from(listops.OPERATORS), st.lists(inner, min_size=1, max_size=6)).map(
+        lambda parts: f"{parts[0]} {' '.join(parts[1])} ]"
+    ),
+    max_leaves=30,
+)
+
+
+@settings(deadline=None)
+@given(expressions)
+def test_the_stack_machine_agrees_on_any_expression(expression):
+    assert evaluate(coded(expression)) == meaning(expression)
+
+
+@settings(deadline=None)
+@given(expressions.filter(lambda expression: expression.endswith("]")), st.data())
+def test_no_part_of_an_expression_from_its_beginning_is_one(expression, data):
+    whole = coded(expression)
+    with pytest.raises(UserError, match="no expression may have the end"):
+        evaluate(whole[: data.draw(st.integers(0, len(whole) - 1))])
 
 
 @pytest.mark.parametrize(
@@ -177,7 +230,7 @@ def released(tmp_path):
 
 
 def test_released_files_are_read(released):
-    task = tasks.load("listops", official=str(released))
+    task = tasks.load("listops", size="official", folder=str(released))
     assert [len(split) for split in (task.train, task.validation, task.test)] == [3, 3, 3]
     assert [text(row) for row in task.train.raw] == ["[MAX 2 9 ]", "[SM 8 [MED 1 4 ] ]", "[MIN 3 7 ]"]
     assert task.train[:][1].tolist() == [9, 0, 3]
@@ -185,7 +238,24 @@ def test_released_files_are_read(released):
     assert task.length == 2000
     assert not task.limited
     with pytest.raises(UserError, match=r"examples must be at most 3, all of .*basic_train.tsv; got 20"):
-        tasks.load("listops", official=str(released), examples=20)
+        tasks.load("listops", size="official", folder=str(released), examples=20)
+
+
+def test_what_is_written_in_the_released_format_is_read_as_it_was(tmp_path):
+    """The format puts each symbol after the first into a pair of round brackets with all that came before it."""
+    made = generate(40, seed=6)
+
+    def bracketed(expression):
+        first, *others = expression.split()
+        return f"{'( ' * len(others)}{first} {' '.join(f'{word} )' for word in others)}"
+
+    lines = [f"{bracketed(text(row))}\t{value}" for row, value in zip(made["symbols"], made["value"], strict=True)]
+    (tmp_path / "some.tsv").write_text("\n".join(["Source\tTarget", *lines]) + "\n")
+    read = listops.read_tsv(tmp_path / "some.tsv")
+    np.testing.assert_array_equal(read["symbols"][:, :100], made["symbols"])
+    assert (read["symbols"][:, 100:] == 0).all()
+    np.testing.assert_array_equal(read["length"], made["length"])
+    np.testing.assert_array_equal(read["value"], made["value"])
 
 
 @pytest.mark.parametrize(
@@ -203,23 +273,26 @@ def test_a_wrong_line_is_named_and_nothing_is_kept(released, tmp_path, number, l
     lines = [*LINES[: number - 1], line, *LINES[number:]]
     (released / "basic_val.tsv").write_text("\n".join(lines) + "\n")
     with pytest.raises(UserError, match=rf"basic_val.tsv: {words}"):
-        tasks.load("listops", official=str(released))
+        tasks.load("listops", size="official", folder=str(released))
     assert len(list((tmp_path / "cache" / "tasks").iterdir())) == 1  # the training file, which is whole
 
 
 def test_a_missing_or_empty_released_file_is_one_sentence(released):
     (released / "basic_test.tsv").write_text("Source\tTarget\n")
     with pytest.raises(UserError, match=r"basic_test.tsv: there is no expression after line 1"):
-        tasks.load("listops", official=str(released))
+        tasks.load("listops", size="official", folder=str(released))
     (released / "basic_test.tsv").unlink()
     with pytest.raises(UserError, match=r"listops needs the file .*basic_test.tsv, which does not exist"):
-        tasks.load("listops", official=str(released))
+        tasks.load("listops", size="official", folder=str(released))
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"size": "smal"}, r"unknown size 'smal'; choose one of small, full \(did you mean small\?\)"),
+        ({"size": "smal"}, r"unknown size 'smal'; choose one of small, full, official \(did you mean small\?\)"),
+        ({"size": "official", "depth": 5, "below": 9}, "the released files of listops have no depth, below to choose"),
+        ({"size": "official"}, "ssm-teach data get lra-listops"),
+        ({"folder": "here"}, "folder is for size 'official' of listops"),
         ({"depth": 1}, "depth of listops must be a whole number, at least 2; got 1"),
         ({"examples": 9}, "examples of listops must be a whole number, at least 10; got 9"),
         ({"below": 40_000}, "below of listops must be at most 32767; got 40000"),

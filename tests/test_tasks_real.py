@@ -149,11 +149,11 @@ def test_a_delay_of_one_step_is_learnt():
     ("name", "options", "words"),
     [
         ("adding", {"length": 1}, "length of adding must be a whole number, at least 2; got 1"),
-        ("adding", {"length": 10**6, "examples": 10**4}, "of length 1000000 of adding need .* GiB of memory"),
+        ("adding", {"length": 10**6, "examples": 10**4}, "10000 examples of adding of this size need .* GiB of memory"),
         ("delay", {"delay": 40}, "delay must be less than length = 40; got 40"),
         ("delay", {"delay": 0}, "delay of delay must be a whole number, at least 1; got 0"),
         ("delay", {"band": 21}, "band must be at most 20, the highest frequency that 40 samples can show; got 21"),
-        ("delay", {"examples": 10**7}, "10000000 signals of length 40 of delay need 3.0 GiB of memory, more than 1"),
+        ("delay", {"examples": 10**7}, "10000000 examples of delay of this size need 3.0 GiB of memory, more than 1.5"),
     ],
 )
 def test_impossible_settings_are_one_sentence(name, options, words):

@@ -65,6 +65,7 @@ def get(name: str, file: Path | None = None, say: Say = lambda message: None) ->
     if file is None:
         path = _fetch(dataset, say)
     else:
+        say(f"reading {file}")
         source, files = sources.given_files(dataset, Path(file))
         path = cache.keep(dataset, source.decode(files), f"{file}, given by the user", source.content)
     say(f"{name} is in the cache: {path}")
@@ -122,9 +123,7 @@ def _fetch(dataset: Dataset, say: Say) -> Path:
     failures = []
     for source in dataset.sources:
         if not source.pinned:
-            failures.append(
-                f"{source}: the hash of {' and '.join(source.hashes)} is not known, so only a file is taken"
-            )
+            failures.append(f"{source}: the hash of what it has is not known, so only a file is taken")
             continue
         say(f"fetching {dataset.name} from {source}: {source.megabytes:g} MB")
         with _workplace(dataset, source) as place:
@@ -143,8 +142,8 @@ def _fetch(dataset: Dataset, say: Say) -> Path:
             shutil.rmtree(place.parent, ignore_errors=True)
             return path
     raise UserError(
-        f"data get: no source of {dataset.name} worked ({'; '.join(failures)}); "
-        f"fetch {' and '.join(dataset.sources[0].hashes)} yourself and give it with --from"
+        f"data get: no source of {dataset.name} worked ({'; '.join(dict.fromkeys(failures))}); "
+        f"fetch {', '.join(dataset.sources[0].hashes)} yourself and give the file, or the folder, with --from"
     )
 
 

@@ -9,6 +9,7 @@ offsets with the files in its member ``data.tar.*``.
 """
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -18,15 +19,20 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from rich import progress
+from rich.console import Console
 
 from ssm_teach.errors import UserError, require
 
 __all__ = ["Limits", "members", "read", "unzip"]
 
 BLOCK = 1 << 20
+LARGE = 1 << 27  # an archive that takes more than a second or two
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ BROKEN = (
     zlib.error,
     EOFError,
     NotImplementedError,  # zipfile's word for a compression it does not know
-    ValueError,  # a UserError is one too, and passes: see `members`
+    ValueError,
 )
 
 
@@ -64,20 +70,16 @@ def members(archive: Path, wanted: Callable[[str], bool], limits: Limits = LIMIT
 
     Raises: UserError: not such an archive, damaged or cut short, too large, or with a name that leaves the folder.
     """
-    try:
-        with open(archive, "rb") as file:
-            start = file.read(8)
-            file.seek(0)
-            if start.startswith(b"PK"):
-                yield from _zip_members(file, wanted, limits)
-            else:
-                tar = _data_of_deb(file, archive.name, limits) if start == b"!<arch>\n" else file
-                yield from _tar_members(_Limited(_unpacked(tar), archive.name, limits), archive.name, wanted, limits)
-    except UserError:
-        raise
-    except BROKEN as error:
-        reason = str(error) or type(error).__name__
-        raise UserError(f"data: {archive.name} is not an archive, or is damaged or cut short ({reason})") from None
+    with _damage_in_words(archive.name), _opened(archive) as file:
+        start = file.read(8)
+        file.seek(0)
+        if start.startswith(b"PK"):
+            found = _zip_members(file, archive.name, wanted, limits)
+        else:
+            tar = _data_of_deb(file, archive.name, limits) if start == b"!<arch>\n" else file
+            found = _tar_members(_Limited(_unpacked(tar), archive.name, limits), archive.name, wanted, limits)
+        for name, stream in found:
+            yield name, io.BufferedReader(_Checked(stream, archive.name), BLOCK)
 
 
 def read(archive: Path, names: list[str], limits: Limits = LIMITS) -> list[bytes]:
@@ -100,12 +102,18 @@ def unzip(packed: bytes, name: str, limits: Limits = LIMITS) -> bytes:
     >>> unzip(gzip.compress(b"four"), "a.gz")
     b'four'
     """
-    try:
+    with _damage_in_words(name):
         content = gzip.GzipFile(fileobj=io.BytesIO(packed)).read(limits.file + 1)
-    except BROKEN as error:
-        raise UserError(f"data: {name} is not a gzip file, or is damaged or cut short ({error})") from None
     require(len(content) <= limits.file, _too_large(name, name, limits.file))
     return content
+
+
+def _opened(archive: Path) -> BinaryIO:
+    """The file; how much of a large one was read is shown on a terminal."""
+    console = Console(stderr=True)
+    if console.is_terminal and archive.stat().st_size > LARGE:
+        return progress.open(archive, "rb", description=archive.name, console=console, transient=True)
+    return open(archive, "rb")
 
 
 # ---- the three formats ----------------------------------------------------------------------------------------------
@@ -125,17 +133,17 @@ def _tar_members(stream: "_Limited", archive: str, wanted, limits: Limits) -> It
         pass
 
 
-def _zip_members(file: BinaryIO, wanted, limits: Limits) -> Iterator[tuple[str, BinaryIO]]:
-    with zipfile.ZipFile(file) as archive:
+def _zip_members(file: BinaryIO, archive: str, wanted, limits: Limits) -> Iterator[tuple[str, BinaryIO]]:
+    with zipfile.ZipFile(file) as packed:
         total = 0
-        for count, info in enumerate(archive.infolist(), 1):
-            total += info.file_size
-            _check_member(info.filename, info.file_size, count, file.name, limits)
-            require(total <= limits.total, _too_large(file.name, "it", limits.total))
+        for count, info in enumerate(packed.infolist(), 1):
+            total += info.file_size  # zipfile reads no more than this of a member
+            _check_member(info.filename, info.file_size, count, archive, limits)
+            require(total <= limits.total, _too_large(archive, "it", limits.total))
             kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive was not packed on Unix
             if kind in (0, stat.S_IFREG) and not info.is_dir() and wanted(info.filename):
-                require(not info.flag_bits & 1, f"data: {info.filename} of {file.name} is encrypted")
-                with archive.open(info) as stream:
+                require(not info.flag_bits & 1, f"data: {info.filename} of {archive} is encrypted")
+                with packed.open(info) as stream:
                     yield info.filename, stream
 
 
@@ -185,6 +193,37 @@ def _zstd(file: BinaryIO) -> BinaryIO:
     except ImportError:
         raise UserError("data: an archive packed with zstd needs Python 3.14 or later to be read") from None
     return zstd.open(file)
+
+
+@contextmanager
+def _damage_in_words(name: str) -> Iterator[None]:
+    """Turn the many errors of the standard library's readers into one sentence."""
+    try:
+        yield
+    except UserError:  # a ValueError too
+        raise
+    except (*BROKEN, OSError) as error:
+        # For bz2 damage is an OSError without a number, and zipfile seeks to where a damaged directory points.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        reason = str(error) or type(error).__name__
+        raise UserError(f"data: {name} is not an archive, or is damaged or cut short ({reason})") from None
+
+
+class _Checked(io.RawIOBase):
+    """A member's stream, whose damage shows only when it is read."""
+
+    def __init__(self, stream: BinaryIO, archive: str):
+        self.stream, self.archive = stream, archive
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        with _damage_in_words(self.archive):
+            data = self.stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class _Limited:

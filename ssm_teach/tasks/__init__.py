@@ -26,6 +26,7 @@ __all__ = ["NOT_SCORED", "TASKS", "Split", "Task", "load"]
 # Name of the module → what `ssm-teach list` says about it.
 TASKS = {
     "image": "Which of ten classes is a picture, read one pixel at a time?",
+    "pathfinder": "Are two discs the ends of the same dashed line, in a picture read one pixel at a time?",
     "listops": "What is the value of a nested expression of MIN, MAX, MED and SM over digits?",
     "dna": "From which of four bacteria does a piece of a genome come?",
     "timeseries": "Which class is a measured curve, such as the power that an appliance draws?",

@@ -21,7 +21,8 @@ class Documents:
 
     >>> documents = Documents(np.frombuffer(b"abcde", np.uint8), np.array([1, 5]), length=3)
     >>> documents(torch.tensor([[1, 0]]))
-    tensor([[[98, 99, 100], [97, 0, 0]]])
+    tensor([[[ 98,  99, 100],
+             [ 97,   0,   0]]])
     >>> documents.lengths(torch.tensor([1, 0])), documents.strings(torch.tensor([1]))
     (tensor([3, 1]), [b'bcd'])
     """
@@ -32,25 +33,25 @@ class Documents:
 
     def __call__(self, numbers: torch.Tensor) -> torch.Tensor:
         """Numbers of documents, of any shape (…), to their symbols (…, length)."""
-        flat = numbers.flatten().tolist()
-        symbols = np.zeros((len(flat), self.length), np.uint8)
-        for row, (start, stop) in zip(symbols, self._spans(flat), strict=True):
+        symbols = np.zeros((numbers.numel(), self.length), np.uint8)
+        for row, start, stop in zip(symbols, *self._spans(numbers.flatten()), strict=True):
             row[: stop - start] = self.text[start:stop]
         return torch.from_numpy(symbols).to(numbers.device).long().reshape(*numbers.shape, self.length)
 
     def lengths(self, numbers: torch.Tensor) -> torch.Tensor:
         """Bytes of documents, after the cut: (…) to (…)."""
-        spans = self._spans(numbers.flatten().tolist())
-        return torch.tensor([stop - start for start, stop in spans], dtype=torch.int32).reshape(numbers.shape)
+        starts, stops = self._spans(numbers)
+        return torch.from_numpy(stops - starts)
 
     def strings(self, numbers: torch.Tensor) -> list[bytes]:
         """The documents themselves, after the cut."""
-        return [self.text[start:stop].tobytes() for start, stop in self._spans(numbers.tolist())]
+        return [self.text[start:stop].tobytes() for start, stop in zip(*self._spans(numbers), strict=True)]
 
-    def _spans(self, numbers: list[int]):
-        for number in numbers:
-            start, stop = int(self.ends[number - 1]) if number else 0, int(self.ends[number])
-            yield start, min(stop, start + self.length)
+    def _spans(self, numbers: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Where each document starts and where it is cut."""
+        numbers = numbers.cpu().numpy()
+        starts = np.where(numbers > 0, self.ends[numbers - 1], 0)
+        return starts, np.minimum(self.ends[numbers], starts + self.length)
 
 
 def require_size(task: str, option: str, given: object, low: int, high: int, what: str) -> None:

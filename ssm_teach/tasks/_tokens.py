@@ -7,7 +7,7 @@ from ssm_teach.errors import require
 
 from . import NOT_SCORED, Split, Task
 
-__all__ = ["any_symbol", "most_frequent_symbol", "require_whole", "split"]
+__all__ = ["any_symbol", "most_frequent_symbol", "require_memory", "require_whole", "split"]
 
 NOISE, MARKER = 0, 1  # the first two symbols of a vocabulary; the others carry data
 
@@ -45,6 +45,16 @@ def _counted(task: Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     raw, targets = task.test.raw.numpy(), task.test.targets.numpy()
     counts = np.stack([(raw == symbol).sum(1) for symbol in range(MARKER + 1, task.vocab)], 1)
     return counts, targets, targets != NOT_SCORED
+
+
+def require_memory(task: str, examples: int, bytes_each: int) -> None:
+    """The examples, which are all in memory, leave room within two gigabytes for everything else."""
+    needed = examples * bytes_each
+    require(
+        needed <= 1.5 * (1 << 30),
+        f"tasks.load: {examples} examples of {task} of this size need {needed / (1 << 30):.1f} GiB of memory, "
+        "more than 1.5; ask for fewer or for smaller ones",
+    )
 
 
 def require_whole(task: str, low: dict[str, int], **given) -> None:

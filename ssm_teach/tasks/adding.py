@@ -13,11 +13,9 @@ and G. Hinton 2015: numbers uniform in [0, 1], one mark in each half. Answering 
 import numpy as np
 import torch
 
-from ssm_teach.errors import require
-
 from . import Split, Task
 from ._real import least_squares, r2
-from ._tokens import require_whole
+from ._tokens import require_memory, require_whole
 
 __all__ = ["generate", "load"]
 
@@ -27,12 +25,7 @@ HELD_OUT = 1024  # sequences for validation, and as many for the test
 def load(length: int = 100, examples: int = 20_000) -> Task:
     """The adding problem as a task with a real target; ``examples`` training sequences of ``length`` positions."""
     require_whole("adding", {"length": 2, "examples": 10}, length=length, examples=examples)
-    bytes_needed = 9 * length * examples
-    require(
-        bytes_needed < 1 << 30,
-        f"tasks.load: {examples} sequences of length {length} of adding need {bytes_needed / 2**30:.1f} GiB of memory, "
-        "more than 1; ask for fewer examples or a smaller length",
-    )
+    require_memory("adding", examples, 8 * length)
     splits = [_split(*generate(n, seed, length)) for seed, n in enumerate((examples, HELD_OUT, HELD_OUT))]
     return Task(
         "adding",

@@ -16,7 +16,7 @@ import torch
 from ssm_teach.errors import require
 
 from . import NOT_SCORED, Task
-from ._tokens import require_whole, split
+from ._tokens import require_memory, require_whole, split
 
 __all__ = ["generate", "load"]
 
@@ -44,6 +44,7 @@ def load(length: int = 64, pairs: int = 4, vocab: int = 8192, examples: int = 64
         f"tasks.load: vocab of associative_recall must be from {2 * pairs + 2}, for {pairs} different keys, to 32767; "
         f"got {vocab}",
     )
+    require_memory("associative_recall", examples, 4 * length)
     sizes = {"length": length, "pairs": pairs, "vocab": vocab}
     splits = [split(*generate(n, seed, **sizes)) for seed, n in enumerate((examples, HELD_OUT, HELD_OUT))]
     return Task(

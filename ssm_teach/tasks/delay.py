@@ -16,7 +16,7 @@ from ssm_teach.errors import require
 
 from . import Split, Task
 from ._real import least_squares, r2
-from ._tokens import require_whole
+from ._tokens import require_memory, require_whole
 
 __all__ = ["generate", "load"]
 
@@ -41,12 +41,7 @@ def load(length: int = 400, delay: int = 100, band: int = 100, examples: int = 4
         f"tasks.load: band must be at most {length // 2}, the highest frequency that {length} samples can show; "
         f"got {band}",
     )
-    bytes_needed = 8 * length * examples
-    require(
-        bytes_needed < 1 << 30,
-        f"tasks.load: {examples} signals of length {length} of delay need {bytes_needed / 2**30:.1f} GiB of memory, "
-        "more than 1; ask for fewer examples or a smaller length",
-    )
+    require_memory("delay", examples, 8 * length)
     sizes = {"length": length, "delay": delay, "band": band}
     splits = [_split(*generate(n, seed, **sizes)) for seed, n in enumerate((examples, HELD_OUT, HELD_OUT))]
     return Task(
@@ -109,7 +104,9 @@ def _exponential_averages(task: Task) -> dict:
 
 
 def _linear(task: Task, features, kind: str) -> dict:
-    n = min(len(task.train), 32)
-    x, x_test = (features(split.raw[:size].double().numpy()) for split, size in ((task.train, n), (task.test, None)))
-    weights = least_squares(x.reshape(-1, x.shape[-1]), task.train.targets[:n].double().numpy().ravel(), penalty=1e-12)
-    return {"kind": kind, "r2": r2(task, x_test @ weights), "train_examples": n}
+    """Least squares on some training signals. The features are many, so they are computed for 32 signals at a time."""
+    x, y = (part[:32].double().numpy() for part in (task.train.raw, task.train.targets))
+    x = features(x)
+    weights = least_squares(x.reshape(-1, x.shape[-1]), y.ravel(), penalty=1e-12)
+    answers = [features(signals.double().numpy()) @ weights for signals in task.test.raw.split(32)]
+    return {"kind": kind, "r2": r2(task, np.concatenate(answers)), "train_examples": len(y)}

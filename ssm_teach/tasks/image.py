@@ -1,4 +1,4 @@
-"""Pictures as sequences, one pixel a step, row by row: digits (L = 64), Fashion-MNIST (784), CIFAR-10 (1024).
+"""Pictures as sequences, one pixel a step: digits (L = 64), MNIST and Fashion-MNIST (784), CIFAR-10 (1024).
 
 Three readings of a pixel: *numerical*, one normalised grey number; *categorical*, its grey level as a symbol, so the
 model must learn that 100 and 101 are alike; *rgb*, three normalised numbers (CIFAR-10 alone has colours).
@@ -6,8 +6,14 @@ model must learn that 100 and 101 are alike; *rgb*, three normalised numbers (CI
 With ``noise``, every row is followed by that many pixels of uniform noise, over which the picture has to be remembered.
 (A. Yu, M. W. Mahoney and N. B. Erichson 2025 pad the rows of CIFAR-10 with noise, to tell long memories from short.)
 
-Sources: CIFAR-10 (A. Krizhevsky 2009) and Fashion-MNIST (H. Xiao et al. 2017) by `ssm_teach.data`; digits are those of
-scikit-learn (E. Alpaydin and C. Kaynak 1998). Grey CIFAR-10 is the image task of Long Range Arena (Y. Tay et al. 2021).
+Three orders of the pixels: *rows*, one row after the other (MNIST so read is known as sMNIST); *permuted*, one random
+order for all pictures (pMNIST); *bit-reversed*, in which neighbours come half a picture apart. A bit reversal exists
+for powers of two only. Where L is none, as 784, the released S4 takes that of the next power, 1024, without the places
+that are not there, and so do we; the random order is that of most other works.
+
+Sources: CIFAR-10 (A. Krizhevsky 2009), MNIST (Y. LeCun et al. 1998) and Fashion-MNIST (H. Xiao et al. 2017) by
+`ssm_teach.data`; digits are those of scikit-learn (E. Alpaydin and C. Kaynak 1998). Grey CIFAR-10 is the image task of
+Long Range Arena (Y. Tay et al. 2021); sMNIST and pMNIST are from Q. Le, N. Jaitly and G. Hinton 2015.
 """
 
 import warnings
@@ -24,9 +30,11 @@ from ssm_teach.errors import choose, require
 
 from . import Split, Task
 
-__all__ = ["DATASETS", "READINGS", "grey", "load"]
+__all__ = ["DATASETS", "ORDERS", "READINGS", "bit_reversal", "grey", "load", "order_of"]
 
 READINGS = ("numerical", "categorical", "rgb")
+ORDERS = ("rows", "permuted", "bit-reversed")
+PERMUTATION_SEED = 92916  # of pMNIST, in most works that say which one they use
 
 
 @dataclass(frozen=True)
@@ -39,10 +47,15 @@ class _Pictures:
     full_epochs: int  # after which recipes in the literature stop (digits: where ours is done)
     rgb_mean: tuple[float, ...] = ()
     rgb_std: tuple[float, ...] = ()
+    subset: bool = False  # of a larger data set, so that nothing trained on it is a full run
 
 
 DATASETS = {
     "digits": _Pictures(top=16, mean=0.305, std=0.376, full_epochs=20),
+    # MNIST is left as it is in the literature: from 0 to 1.
+    "mnist": _Pictures(top=255, mean=0.0, std=1.0, full_epochs=50),
+    "mnist-10k": _Pictures(top=255, mean=0.0, std=1.0, full_epochs=50, subset=True),
+    "mnist-5k": _Pictures(top=255, mean=0.0, std=1.0, full_epochs=50, subset=True),
     "fashion-mnist": _Pictures(top=255, mean=0.2860, std=0.3530, full_epochs=50),
     "cifar10": _Pictures(
         top=255,
@@ -55,7 +68,9 @@ DATASETS = {
 }
 
 
-def load(dataset: str = "digits", reading: str = "numerical", limit: int | None = None, noise: int = 0) -> Task:
+def load(
+    dataset: str = "digits", reading: str = "numerical", limit: int | None = None, noise: int = 0, order: str = "rows"
+) -> Task:
     """Load a data set of pictures as a sequence classification task.
 
     Args:
@@ -64,12 +79,14 @@ def load(dataset: str = "digits", reading: str = "numerical", limit: int | None 
         limit: Train on this many examples only, for small budgets. Validation and test stay whole.
         noise: Pixels of noise after each row, uniform over the grey levels. They are fixed: an example has the same
             ones in every epoch, in every run, and for every ``limit``.
+        order: One of `ORDERS`, in which the pixels are read, those of the noise included.
 
     The splits never change: digits, 1257 + 180 + 360 by a seeded shuffle (so one writer's digits are in all three);
     the others keep the official test set and give a tenth of the training set, by a seeded shuffle, to validation.
     """
     pictures = DATASETS[choose("tasks.load", "dataset", dataset, DATASETS)]
     choose("tasks.load", "reading", reading, READINGS)
+    choose("tasks.load", "order", order, ORDERS)
     require(
         reading != "rgb" or bool(pictures.rgb_mean),
         f"tasks.load: {dataset} has no colours, so reading 'rgb' is not possible; choose numerical or categorical",
@@ -81,7 +98,7 @@ def load(dataset: str = "digits", reading: str = "numerical", limit: int | None 
         parts = [
             (_with_noise(images, noise, pictures.top, seed), labels) for seed, (images, labels) in enumerate(parts)
         ]
-    train, validation, test = ((_pixels(images, reading), labels) for images, labels in parts)
+    train, validation, test = ((_pixels(images, reading, order), labels) for images, labels in parts)
     n = len(train[1])
     require(
         limit is None or (isinstance(limit, int) and 10 <= limit <= n),
@@ -94,7 +111,7 @@ def load(dataset: str = "digits", reading: str = "numerical", limit: int | None 
     ]
     return Task(
         "image",
-        {"dataset": dataset, "reading": reading, "limit": limit, "noise": noise},
+        {"dataset": dataset, "reading": reading, "limit": limit, "noise": noise, "order": order},
         *splits,
         length=train[0].shape[1],
         n_classes=10,
@@ -103,7 +120,7 @@ def load(dataset: str = "digits", reading: str = "numerical", limit: int | None 
         measure_strong=_logistic_regression,
         d_input=None if reading == "categorical" else train[0].shape[2],
         vocab=pictures.top + 1 if reading == "categorical" else None,
-        limited=limit is not None and limit < n,
+        limited=pictures.subset or (limit is not None and limit < n),
     )
 
 
@@ -120,6 +137,29 @@ def grey(images: np.ndarray) -> np.ndarray:
     # A matrix product in int32 is slow in NumPy and the whole array as int32 is large, so one channel at a time.
     weighted = sum(images[..., c].astype(np.uint32) * w for c, w in enumerate((19595, 38470, 7471)))
     return ((weighted + 0x8000) >> 16).astype(np.uint8)
+
+
+def order_of(length: int, order: str) -> np.ndarray:
+    """The place in the rows of a picture from which each step of the sequence comes, (length,).
+
+    >>> order_of(8, "bit-reversed")
+    array([0, 4, 2, 6, 1, 5, 3, 7])
+    """
+    if order == "permuted":
+        return np.random.RandomState(PERMUTATION_SEED).permutation(length)
+    return bit_reversal(length) if order == "bit-reversed" else np.arange(length)
+
+
+def bit_reversal(length: int) -> np.ndarray:
+    """Count with the bits read backwards, up to the next power of two; places from ``length`` on are left out.
+
+    >>> bit_reversal(6)
+    array([0, 4, 2, 1, 5, 3])
+    """
+    places = np.zeros(1, int)
+    while len(places) < length:
+        places = np.concatenate([2 * places, 2 * places + 1])
+    return places[places < length]
 
 
 def _digits() -> list[tuple[np.ndarray, np.ndarray]]:
@@ -149,12 +189,12 @@ def _with_noise(images: np.ndarray, noise: int, top: int, seed: int) -> np.ndarr
     return np.concatenate([images, np.repeat(drawn, channels, -1)], 2)
 
 
-def _pixels(images: np.ndarray, reading: str) -> np.ndarray:
-    """(n, H, W, C) → (n, L, channels) uint8, row by row; a grey picture has one channel."""
-    n, height, width, channels = images.shape
-    if reading == "rgb":
-        return images.reshape(n, height * width, channels)
-    return grey(images).reshape(n, height * width, 1)
+def _pixels(images: np.ndarray, reading: str, order: str) -> np.ndarray:
+    """(n, H, W, C) → (n, L, channels) uint8 in the order asked for; a grey picture has one channel."""
+    n, height, width, _ = images.shape
+    pixels = images if reading == "rgb" else grey(images)[..., None]
+    pixels = pixels.reshape(n, height * width, -1)
+    return pixels if order == "rows" else np.ascontiguousarray(pixels[:, order_of(height * width, order)])
 
 
 def _symbols(raw: torch.Tensor) -> torch.Tensor:

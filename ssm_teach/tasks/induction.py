@@ -13,7 +13,7 @@ import numpy as np
 from ssm_teach.errors import require
 
 from . import NOT_SCORED, Task
-from ._tokens import MARKER, any_symbol, most_frequent_symbol, require_whole, split
+from ._tokens import MARKER, any_symbol, most_frequent_symbol, require_memory, require_whole, split
 
 __all__ = ["generate", "load"]
 
@@ -34,6 +34,7 @@ def load(length: int = 128, longest: int = 1024, vocab: int = 16, examples: int 
     require_whole("induction", low, length=length, longest=longest, vocab=vocab, examples=examples)
     require(longest <= 1 << 20, f"tasks.load: longest of induction must be at most 2^20 = {1 << 20}; got {longest}")
     require(vocab <= 256, f"tasks.load: vocab of induction must be at most 256; got {vocab}")
+    require_memory("induction", examples, 3 * length)
     splits = [split(*generate(n, seed, length, vocab)) for seed, n in enumerate((examples, HELD_OUT, HELD_OUT))]
     doubles = [length << k for k in range(1, 30) if length << k <= longest]
     return Task(

@@ -6,8 +6,8 @@ What an operator applies to may be a thousand symbols apart, so a model must kee
 many things is 9 more often than not, and the baselines here know that.
 
 `generate` follows the published grammar (N. Nangia and S. Bowman 2018; lengths of Y. Tay et al. 2021, "Long Range
-Arena"), in two sizes. `load(official=FOLDER)` reads the released files instead: ``basic_train.tsv``, ``basic_val.tsv``,
-``basic_test.tsv``.
+Arena"), in two sizes. `load("official")` reads the files released with Long Range Arena instead: ``basic_train.tsv``,
+``basic_val.tsv`` and ``basic_test.tsv``.
 
 Grammar: an expression is a digit, or with probability 1/4 an operator with 2 to ``arguments`` expressions one level
 deeper; at level ``depth`` it is always a digit. Its length counts operators, digits and closing brackets. Kept are
@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from ssm_teach import data
 from ssm_teach.errors import UserError, choose, require
 from ssm_teach.files import sha256
 
@@ -52,30 +53,34 @@ def load(
     arguments: int | None = None,
     above: int | None = None,
     below: int | None = None,
-    official: str | None = None,
+    folder: str | None = None,
 ) -> Task:
     """ListOps as a task with ten classes: generated once, in worker processes, into the cache; or from official files.
 
     Args:
-        size: One of `SIZES`; each of the next five that is given replaces what the size says.
-        examples: Expressions to train on.
-        depth, arguments: Of the grammar: levels, and the most arguments an operator has.
-        above, below: The length lies strictly between them.
-        official: Folder with the three released TSV files; the other options then have no effect, but for ``examples``:
-            train on the first so many only.
+        size: One of `SIZES`, or ``"official"`` for the released files.
+        examples: Expressions to train on; of the released ones, the first so many. None for what the size says.
+        depth, arguments: Of the grammar: levels, and the most arguments an operator has. None for what the size says.
+        above, below: The length lies strictly between them. None for what the size says.
+        folder: Where the released files lie; None for the cache, see ``ssm-teach data get lra-listops``.
 
     An expression that came up before is left out, and the first ones are the test, then validation: a larger training
     set leaves them as they were. (The released split depended on the random order of a Python set.)
     """
-    choose("tasks.load", "size", size, SIZES)
-    given = {"depth": depth, "arguments": arguments, "above": above, "below": below, "examples": examples}
-    options = {"size": size, **given, "official": official}
-    settings = SIZES[size] | {name: value for name, value in given.items() if value is not None}
-    require_whole("listops", {"examples": 10}, examples=settings["examples"])
-    splits = _generated(settings) if official is None else _official(Path(official), examples)
+    choose("tasks.load", "size", size, (*SIZES, "official"))
+    grammar = {"depth": depth, "arguments": arguments, "above": above, "below": below}
+    given = {name: value for name, value in {**grammar, "examples": examples}.items() if value is not None}
+    require_whole("listops", {"examples": 10}, examples=given.get("examples", 10))
+    if size == "official":
+        given.pop("examples", None)
+        require(not given, f"tasks.load: the released files of listops have no {', '.join(given)} to choose")
+        splits = _official(folder, examples)
+    else:
+        require(folder is None, "tasks.load: folder is for size 'official' of listops")
+        splits = _generated(SIZES[size] | given)
     return Task(
         "listops",
-        options,
+        {"size": size, "examples": examples, **grammar, "folder": folder},
         *splits,
         length=splits[0].raw.shape[1],
         n_classes=10,
@@ -83,7 +88,7 @@ def load(
         measure_weak=_by_operator,
         measure_strong=_boosted,
         vocab=len(SYMBOLS),
-        limited=settings != SIZES["full"] if official is None else examples is not None,
+        limited=examples is not None if size == "official" else SIZES[size] | given != SIZES["full"],
     )
 
 
@@ -270,8 +275,9 @@ def _in_words(depth: int, arguments: int, above: int, below: int) -> str:
 # ---- the released files ---------------------------------------------------------------------------------------------
 
 
-def _official(folder: Path, examples: int | None) -> list[Split]:
-    files = {part: folder / name for part, name in OFFICIAL.items()}
+def _official(folder: str | None, examples: int | None) -> list[Split]:
+    where = Path(folder) if folder is not None else data.folder("lra-listops") / "listops-1000"
+    files = {part: where / name for part, name in OFFICIAL.items()}
     for path in files.values():
         require(path.is_file(), f"tasks.load: listops needs the file {path}, which does not exist")
     parts = {

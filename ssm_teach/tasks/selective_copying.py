@@ -15,7 +15,7 @@ import numpy as np
 from ssm_teach.errors import require
 
 from . import NOT_SCORED, Task
-from ._tokens import MARKER, NOISE, any_symbol, most_frequent_symbol, require_whole, split
+from ._tokens import MARKER, NOISE, any_symbol, most_frequent_symbol, require_memory, require_whole, split
 
 __all__ = ["generate", "load"]
 
@@ -35,6 +35,7 @@ def load(length: int = 256, tokens: int = 8, vocab: int = 16, examples: int = 64
     require_whole("selective_copying", low, length=length, tokens=tokens, vocab=vocab, examples=examples)
     require(tokens <= length, f"tasks.load: tokens must fit into length = {length}; got {tokens}")
     require(vocab <= 256, f"tasks.load: vocab of selective_copying must be at most 256; got {vocab}")
+    require_memory("selective_copying", examples, 3 * (length + tokens))
     sizes = {"length": length, "tokens": tokens, "vocab": vocab}
     # One seed a split, so that a larger training set leaves validation and test as they were.
     splits = [split(*generate(n, seed, **sizes)) for seed, n in enumerate((examples, HELD_OUT, HELD_OUT))]
@@ -71,8 +72,8 @@ def generate(n: int, seed: int, length: int = 256, tokens: int = 8, vocab: int =
     # The first `tokens` places of a random order, sorted: every choice of places is equally likely.
     # A thousand sequences at a time: the stream is the same, and a full-size task stays within the memory of a laptop.
     numbers = (rng.rand(min(1000, n - start), length) for start in range(0, n, 1000))
-    places = np.concatenate([r.argpartition(tokens - 1, axis=1)[:, :tokens] for r in numbers])
-    places = np.sort(places, axis=1)
+    places = [np.sort(block.argpartition(tokens - 1, axis=1)[:, :tokens], axis=1) for block in numbers]
+    places = np.concatenate(places)
     np.put_along_axis(raw, places, data.astype(np.uint8), axis=1)
     raw[:, length:] = MARKER
     targets[:, length:] = data

@@ -5,7 +5,8 @@ in both. Nine out of ten are shorter than 2,600 bytes and 97% fit into the 4,096
 
 Validation is a tenth of the training reviews. Most papers had no validation split: they chose their settings, and the
 epoch to report, by the accuracy on the test reviews themselves and reported that same number, which is too high by
-what the choice gained. That is not offered here, so compare with a reported accuracy only with this in mind.
+what the choice gained. That is not offered here, so compare with a reported accuracy only with this in mind. The data
+set has a small leak of its own: 123 of the test reviews are among the training reviews word for word.
 
 The literature's symbols are the characters that occur at least 15 times; here they are bytes, all of them.
 
@@ -74,7 +75,7 @@ def _praise_against_blame(task: Task) -> dict:
     thresholds = np.arange(-3, 4)
     best = max(thresholds, key=lambda t: ((scores["train"] > t) == targets["train"]).mean())
     return {
-        "kind": f"ten words of praise against ten of blame: for, if there are more than {best} more of praise",
+        "kind": f"ten words of praise and ten of blame: for, if their numbers differ by more than {best}",
         "accuracy": float(((scores["test"] > best) == targets["test"]).mean()),
         "train_examples": len(task.train),
     }

@@ -11,10 +11,12 @@ from .discretization import Discretization
 from .duality import Duality
 from .gate import Gate
 from .landing import Landing
+from .list_ops import ListOps
 from .measures import Measures
 from .memory import Memory
 from .modes import Modes
 from .nodes import Nodes
+from .pathfinder import Pathfinder
 from .poles import Poles
 from .ring import Ring
 from .scan import Scan
@@ -30,10 +32,12 @@ __all__ = [
     "Explorable",
     "Gate",
     "Landing",
+    "ListOps",
     "Measures",
     "Memory",
     "Modes",
     "Nodes",
+    "Pathfinder",
     "Poles",
     "Ring",
     "Scan",
@@ -64,4 +68,6 @@ def every() -> list[Explorable]:
         Memory(),
         Bias(),
         Truncation(),
+        Pathfinder(),
+        ListOps(),
     ]
