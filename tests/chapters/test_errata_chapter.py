@@ -48,7 +48,7 @@ SPOILED = {
     ),
     "errata-tight-up-to-n": ("20j * (np.arange(n_modes) - 1.5)", "0j * (np.arange(n_modes) - 1.5)"),
     "errata-slope-of-weighted-kernel": ("weighted = (1 + tone)", "weighted = (1 + mode)"),
-    "errata-two-weights": ("L_bins * dt / (2 * np.pi)", "L_bins * dt / np.pi"),
+    "errata-two-weights": ("by_formula(dt, np.pi / dt)", "by_formula(dt, 2 * np.pi / dt)"),
     "errata-gradient-of-recurrence": ("gap_to(double_sum(W0.T, 1)),", "gap_to(double_sum(W0.T, 0)),"),
     "errata-lru-keeps-size": ("gamma = math.sqrt(1 - radius**2)", "gamma = 1 - radius"),
     "errata-fixed-kernels": ("(flags * values) @ gated_sum", "values @ gated_sum"),
