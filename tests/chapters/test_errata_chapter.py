@@ -41,6 +41,7 @@ SPOILED = {
     "errata-discretising-keeps-hankel": ("weight * (1 / (1 + half))", "weight * 1"),
     "errata-bilinear-keeps-hankel": ('ladder.discretize(dt, "bilinear")', 'ladder.discretize(dt, "zoh")'),
     "errata-fresh-layers-have-low-rank": ("-np.diag(np.arange(1.0, 65))", "-np.diag(1.0 + 1j * np.arange(64))"),
+    "errata-one-input-decays": ("1 / (1 - 1j * np.pi * lag_)", "1 / (1 - 0.1j * np.pi * lag_)"),
     "errata-perturbation-bound-alone": ("+ 4 * move_A", "+ 8 * move_A"),
     "errata-perturbation-bound": (
         "move_A = 0.5 * np.abs(poles.real).min()",
