@@ -92,11 +92,15 @@ def _one_seed(settings, states):
 
 
 def reduced_model(model, k):
-    """A copy of the model with k states in every channel of every layer, and the `Reduction` of each layer."""
-    reductions = [reduce(block.layer, k) for block in model.blocks]
+    """A copy of the model with k states in every channel of every layer, and the `Reduction` of each layer, in float64.
+
+    In the model the new layers have its dtype. In float32 their weights are rounded, and a promise can be smaller than
+    what that alone changes.
+    """
+    reductions = [reduce(copy.deepcopy(block.layer).double(), k) for block in model.blocks]
     smaller = copy.deepcopy(model)
     for block, reduction in zip(smaller.blocks, reductions, strict=True):
-        block.layer = reduction.layer
+        block.layer = copy.deepcopy(reduction.layer).to(block.layer.D.dtype)
     return smaller, reductions
 
 
@@ -155,9 +159,9 @@ def _reduced(model, k, inputs, targets, full, seen):
 
 
 def _used(layer, reduction, u):
-    """The largest ‖Δy‖ / (promised ‖u‖) over examples and channels; in float64, so that it measures the systems."""
+    """The largest ‖Δy‖ / (promised ‖u‖) over examples and channels, in float64."""
     with torch.no_grad():
-        change = copy.deepcopy(layer).double()(u) - copy.deepcopy(reduction.layer).double()(u)
+        change = copy.deepcopy(layer).double()(u) - reduction.layer(u)
     ratio = change.norm(dim=1) / u.norm(dim=1)  # (b, d)
     return _largest_ratio(ratio.amax(0).numpy(), reduction.promised)
 
