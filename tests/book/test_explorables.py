@@ -1298,6 +1298,7 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "memory": ("coefficients", 20),
         "measures": ("order", 20),
         "truncation": ("kept", 3),
+        "bias": ("mode", 3),
     }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value
