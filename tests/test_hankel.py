@@ -6,6 +6,7 @@ from pathlib import Path
 import mpmath
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -266,6 +267,19 @@ def test_values_that_repeat_count_once():
     assert sys.h_infinity_norm()[0] == pytest.approx(1, rel=1e-9)
     np.testing.assert_allclose(hankel_singular_values(sys), 1, rtol=1e-12)
     assert balanced_truncation(sys, 1).upper_bound == pytest.approx(2, rel=1e-12)
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_two_copies_of_a_system_cost_no_more_than_one(discrete):
+    """diag(G, G) has every σ twice, and the error of cutting both copies is that of cutting one."""
+    one = random_system(discrete, N=5, m=1, p=1)
+    A, B, C = (scipy.linalg.block_diag(M, M) for M in (one.A, one.B, one.C))
+    two = StateSpace(A, B, C, dt=one.dt)
+    for k in range(1, 5):
+        single, double = balanced_truncation(one, k), balanced_truncation(two, 2 * k)
+        assert double.upper_bound == pytest.approx(single.upper_bound, rel=1e-9)
+        assert double.error == pytest.approx(single.error, rel=1e-6)
+        assert double.error <= double.upper_bound * (1 + 1e-9)
 
 
 def test_rounding_is_not_kept_as_a_state():

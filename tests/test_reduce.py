@@ -142,6 +142,19 @@ def test_dtype_is_kept_and_the_old_layer_and_the_random_numbers_are_not_touched(
     assert torch.isfinite(reduced.layer(u)).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "dead"), [("s4d", "B"), ("s4d", "C"), ("s4", "B"), ("s4", "C"), ("hope", "h"), ("lru", "B")]
+)
+def test_a_layer_that_passes_nothing_stays_one(name, dead):
+    layer = build(name)
+    with torch.no_grad():
+        getattr(layer, dead).zero_()
+    reduced = reduce(layer, 2)
+    assert reduced.promised.max() == 0
+    u = torch.randn(1, 20, 3, dtype=torch.float64)
+    torch.testing.assert_close(reduced.layer(u), layer(u))
+
+
 def test_hopes_hankel_singular_values_are_those_of_its_parameters_matrix():
     layer = build("hope")
     matrices = layer.hankel().detach().numpy()
@@ -161,8 +174,10 @@ def test_what_cannot_be_reduced_is_said():
         reduce(build("hope"), 16)  # one pole, sixteenfold: a Jordan block
     delay = HOPE(1, 3, dt_min=1.0, dt_max=1.0, dtype=torch.float64)
     with torch.no_grad():
-        delay.h.copy_(torch.tensor([[0.0, 0.0, 1.0]]))
-    with pytest.raises(UserError, match="reduce: channel 0 has a pole at 0 and would be a pure delay; take another k"):
+        delay.h.copy_(torch.tensor([[1.0, 0.0, 0.0]]))
+    with pytest.raises(
+        UserError, match=r"the 1 states of channel 0 can be written as modes only to 1e\+00: a pole at 0 is"
+    ):
         reduce(delay, 1)
     layer = build("lssl")
     with torch.no_grad():

@@ -266,12 +266,17 @@ def failing_html(app, docname: str, where: str) -> str:
         if claim["verdict"] != "holds" and (claim["docname"] == docname) == (where == "here")
     ]
     body = "".join(failing_row(claim, chapter_link(app, docname, claim), app.env, where) for claim in claims)
+    false = sum(claim["verdict"] == "false" for claim in claims)
+    count = f"{len(claims)} statements: {false} are false, {len(claims) - false} hold under a condition"
     label = f"Statements that do not hold as they are printed, {'on this page' if where == 'here' else 'by chapter'}"
-    return (
+    table = (
         f'<div class="ssm-table" role="region" aria-label="{label}" tabindex="0">'
         '<table class="table ssm-ledger ssm-failing"><thead><tr><th scope="col">Statement</th>'
         f'<th scope="col">Verdict</th></tr></thead><tbody>{body}</tbody></table></div>'
     )
+    if where == "here":
+        return f"<p>{count}.</p>{table}"
+    return f"<details><summary>{count}</summary>{table}</details>"
 
 
 def failing_row(claim: dict, href: str, env, where: str) -> str:

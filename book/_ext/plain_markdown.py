@@ -14,6 +14,7 @@ import jupytext
 import yaml
 from chapter_map import PARTS
 from pybtex.database import Person, parse_file
+from pybtex.richtext import Text
 
 __all__ = ["Book", "translate"]
 
@@ -103,7 +104,7 @@ class Book:
     def entry(self, key: str) -> str:
         """One line of the list of works cited."""
         work = self.works[key]
-        title = re.sub(r"[{}]", "", work.fields.get("title", key))
+        title = Text.from_latex(work.fields.get("title", key))
         where = work.fields.get("url") or (f"https://doi.org/{work.fields['doi']}" if "doi" in work.fields else "")
         if not where and "eprint" in work.fields:
             where = f"https://arxiv.org/abs/{work.fields['eprint']}"
@@ -112,7 +113,7 @@ class Book:
 
 
 def _names(persons: list[Person]) -> str:
-    last = [re.sub(r"[{}]", "", " ".join(person.prelast_names + person.last_names)) for person in persons]
+    last = [str(Text.from_latex(" ".join(person.prelast_names + person.last_names))) for person in persons]
     if len(last) > 2:
         return f"{last[0]} et al."
     return " and ".join(last) or "Anonymous"

@@ -23,6 +23,7 @@ __all__ = ["IMPORTANCE", "gains", "keep_modes", "reduced_model", "run"]
 
 def run(
     seeds=(0, 1),
+    init: str = "lin",
     d_model: int = 32,
     N: int = 16,
     n_layers: int = 2,
@@ -34,13 +35,13 @@ def run(
 
     Args:
         seeds: One model each.
-        d_model, N, n_layers, epochs: Of the model; the rest is as in `ssm_teach.settings.Settings`, forwards only.
-        states: The k to try; all from 1 to 2N if left out.
+        init, d_model, N, n_layers, epochs: Of the model; the rest is as in `Settings`, forwards only.
+        states: The k to try; all there are if left out: 2N, or N for the init "real".
         task_options: Of the task "image"; the digits if left out.
 
     Returns ``{"seeds": {seed: …}}``, and for each seed
 
-    - "accuracy": of the full model on the test split, "states": 2N;
+    - "accuracy": of the full model on the test split, "states": all there are in a channel;
     - "layers": for each layer, before training and after it, medians over channels of σ_i/σ_1 and of the ε-rank at
       0.01; and "gain", the largest gain of a channel of the full layer, to compare the promises with;
     - "reduced": for each k, "accuracy"; "changed", the share of test answers that are not those of the full model;
@@ -54,6 +55,7 @@ def run(
         settings = Settings(
             seed=seed,
             task_options=dict(task_options or {}),
+            layer_options={"init": init},
             d_model=d_model,
             N=N,
             n_layers=n_layers,
@@ -61,7 +63,7 @@ def run(
             bidirectional=False,
             device="cpu",
         )
-        runs[str(seed)] = _one_seed(settings, range(1, 2 * N + 1) if states is None else states)
+        runs[str(seed)] = _one_seed(settings, states)
     return {"seeds": runs}
 
 
@@ -70,15 +72,16 @@ def _one_seed(settings, states):
         train(settings, "model", runs=Path(folder), quiet=True)
         model, task = load_model("model", runs=Path(folder))
     inputs, targets, _ = task.test[torch.arange(len(task.test))]
-    full = _answers(model, inputs)
+    full, total = _answers(model, inputs), len(channel_systems(model.blocks[0].layer)[0].A)
+    states = range(1, total + 1) if states is None else states
     seen = _layer_inputs(model, inputs)
     accuracy = {
-        importance: {str(k): _share(_answers(keep_modes(model, k // 2, importance), inputs) == targets) for k in states}
+        importance: {str(k): _share(_answers(keep_modes(model, k, importance), inputs) == targets) for k in states}
         for importance in IMPORTANCE
     }
     return {
         "accuracy": _share(full == targets),
-        "states": 2 * settings.N,
+        "states": total,
         "layers": [
             {"before": _spectrum(before.layer), "after": _spectrum(after.layer), "gain": _gain(after.layer)}
             for before, after in zip(build_model(settings, task).blocks, model.blocks, strict=True)
@@ -89,11 +92,15 @@ def _one_seed(settings, states):
 
 
 def reduced_model(model, k):
-    """A copy of the model with k states in every channel of every layer, and the `Reduction` of each layer."""
-    reductions = [reduce(block.layer, k) for block in model.blocks]
+    """A copy of the model with k states in every channel of every layer, and the `Reduction` of each layer, in float64.
+
+    In the model the new layers have its dtype. In float32 their weights are rounded, and a promise can be smaller than
+    what that alone changes.
+    """
+    reductions = [reduce(copy.deepcopy(block.layer).double(), k) for block in model.blocks]
     smaller = copy.deepcopy(model)
     for block, reduction in zip(smaller.blocks, reductions, strict=True):
-        block.layer = reduction.layer
+        block.layer = copy.deepcopy(reduction.layer).to(block.layer.D.dtype)
     return smaller, reductions
 
 
@@ -104,15 +111,20 @@ IMPORTANCE = {
 }
 
 
-def keep_modes(model, pairs: int, importance: str):
-    """A copy of the model in which every channel keeps its most important conjugate pairs, and C = 0 for the others."""
+def keep_modes(model, k: int, importance: str):
+    """A copy of the model in which every channel keeps its most important modes, of k states, and C = 0 for the others.
+
+    A conjugate pair is two states, so of an odd k one is not used.
+    """
     smaller = copy.deepcopy(model)
     with torch.no_grad():
         for block in smaller.blocks:
-            A_bar, B_bar = block.layer.discretize()
-            score = IMPORTANCE[importance](A_bar, B_bar * torch.view_as_complex(block.layer.C))  # (d, N)
-            rank = score.argsort(-1, descending=True).argsort(-1)
-            block.layer.C.mul_((rank < pairs)[..., None])
+            layer = block.layer
+            A_bar, B_bar = layer.discretize()
+            C = torch.view_as_complex(layer.C) if layer.is_complex else layer.C
+            rank = IMPORTANCE[importance](A_bar, B_bar * C).argsort(-1, descending=True).argsort(-1)  # (d, N)
+            kept = rank < (k // 2 if layer.is_complex else k)
+            layer.C.mul_(kept[..., None] if layer.is_complex else kept)
     return smaller
 
 
@@ -147,9 +159,9 @@ def _reduced(model, k, inputs, targets, full, seen):
 
 
 def _used(layer, reduction, u):
-    """The largest ‖Δy‖ / (promised ‖u‖) over examples and channels; in float64, so that it measures the systems."""
+    """The largest ‖Δy‖ / (promised ‖u‖) over examples and channels, in float64."""
     with torch.no_grad():
-        change = copy.deepcopy(layer).double()(u) - copy.deepcopy(reduction.layer).double()(u)
+        change = copy.deepcopy(layer).double()(u) - reduction.layer(u)
     ratio = change.norm(dim=1) / u.norm(dim=1)  # (b, d)
     return _largest_ratio(ratio.amax(0).numpy(), reduction.promised)
 

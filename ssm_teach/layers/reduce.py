@@ -32,7 +32,7 @@ from ssm_teach.lti import StateSpace
 
 __all__ = ["Reduction", "channel_systems", "reduce"]
 
-SAME = 1e-10  # how closely the stored modes must do what the k×k matrix does, relative to the largest gain
+_SAME = 1e-10  # how closely the stored modes must do what the k×k matrix does, relative to the largest gain
 
 
 @dataclass(frozen=True)
@@ -158,27 +158,27 @@ def _modes(sys, j, read_before):
     # Of a real matrix: complex eigenvalues come in exact pairs, and real ones are exactly real.
     poles, V = (part.astype(complex) for part in np.linalg.eig(sys.A))
     condition = np.linalg.cond(V)
-    require(condition < 1e15, _not_modes(j, len(poles), condition, "not at all"))
-    require(
-        poles.all() or not read_before, f"reduce: channel {j} has a pole at 0 and would be a pure delay; take another k"
-    )
+    require(condition < 1e15, _not_modes(j, poles, condition, "not at all"))
     B, C = np.linalg.solve(V, sys.B), sys.C @ V
-    C = C / poles if read_before else C
+    if read_before:  # A pole at 0 is a pure delay, which no mode is; if it is heard, the comparison below misses it.
+        C = np.divide(C, poles, out=np.zeros_like(C), where=poles != 0)
     modal = StateSpace(np.diag(poles), B, C, -C @ B if read_before else 0, sys.dt)
 
     omega = np.concatenate([np.linspace(0, np.pi, 65), abs(np.angle(poles))])
     dense = sys.frequency_response(omega).T * np.exp(-1j * omega * read_before)
-    off = abs(modal.frequency_response(omega).T - dense).max() / abs(dense).max()
-    require(off <= SAME, _not_modes(j, len(poles), condition, f"only to {off:.0e}"))
+    off = abs(modal.frequency_response(omega).T - dense).max() / max(abs(dense).max(), np.finfo(float).tiny)
+    require(off <= _SAME, _not_modes(j, poles, condition, f"only to {off:.0e}"))
     upper = poles.imag >= 0
     half = np.where(poles[upper].imag == 0, 0.5, 1.0)
     return poles[upper], B[upper], C[:, upper] * half, modal.D.real
 
 
-def _not_modes(j, k, condition, how):
+def _not_modes(j, poles, condition, how):
+    k, delay = len(poles), abs(poles).min() < 1e-12
+    why = "a pole at 0 is a pure delay" if delay else f"the condition of their eigenvectors is {condition:.1e}"
     return (
-        f"reduce: the {k} states of channel {j} can be written as modes {how}: the condition of their eigenvectors is "
-        f"{condition:.1e}; take another k, or use balanced_truncation of channel_systems(layer)"
+        f"reduce: the {k} states of channel {j} can be written as modes {how}: {why}; take another k, "
+        "or use balanced_truncation of channel_systems(layer)"
     )
 
 

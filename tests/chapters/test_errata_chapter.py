@@ -41,6 +41,7 @@ SPOILED = {
     "errata-discretising-keeps-hankel": ("weight * (1 / (1 + half))", "weight * 1"),
     "errata-bilinear-keeps-hankel": ('ladder.discretize(dt, "bilinear")', 'ladder.discretize(dt, "zoh")'),
     "errata-fresh-layers-have-low-rank": ("-np.diag(np.arange(1.0, 65))", "-np.diag(1.0 + 1j * np.arange(64))"),
+    "errata-one-input-decays": ("1 / (1 - 1j * np.pi * lag_)", "1 / (1 - 0.1j * np.pi * lag_)"),
     "errata-perturbation-bound-alone": ("+ 4 * move_A", "+ 8 * move_A"),
     "errata-perturbation-bound": (
         "move_A = 0.5 * np.abs(poles.real).min()",
@@ -48,7 +49,7 @@ SPOILED = {
     ),
     "errata-tight-up-to-n": ("20j * (np.arange(n_modes) - 1.5)", "0j * (np.arange(n_modes) - 1.5)"),
     "errata-slope-of-weighted-kernel": ("weighted = (1 + tone)", "weighted = (1 + mode)"),
-    "errata-two-weights": ("L_bins * dt / (2 * np.pi)", "L_bins * dt / np.pi"),
+    "errata-two-weights": ("by_formula(dt, np.pi / dt)", "by_formula(dt, 2 * np.pi / dt)"),
     "errata-gradient-of-recurrence": ("gap_to(double_sum(W0.T, 1)),", "gap_to(double_sum(W0.T, 0)),"),
     "errata-lru-keeps-size": ("gamma = math.sqrt(1 - radius**2)", "gamma = 1 - radius"),
     "errata-fixed-kernels": ("(flags * values) @ gated_sum", "values @ gated_sum"),

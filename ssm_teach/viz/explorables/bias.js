@@ -14,7 +14,7 @@ const scaleOver = (list) => ({
   from: (position) => list[Math.round(10 * position)],
 });
 
-// α and β typed by hand or set from Python: the fits are only recorded for those of the lists.
+// α and β may be typed by hand or set from Python, but fits are only recorded for those of the lists.
 const stateOf = (model) => ({
   ...Object.fromEntries(KEYS.map((key) => [key, model.get(key)])),
   alpha: nearestOf(ALPHAS, model.get("alpha")),
@@ -86,6 +86,10 @@ function render({ model, el }) {
   });
   const redraw = () => {
     const state = stateOf(model);
+    if (state.alpha !== model.get("alpha") || state.beta !== model.get("beta")) {
+      put(model, { alpha: state.alpha, beta: state.beta }); // which redraws
+      return;
+    }
     const values = valuesOf(state);
     const layout = layoutOf(shell.width(), values);
     refreshers.forEach((refresh) => refresh());

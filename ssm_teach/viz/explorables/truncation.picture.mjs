@@ -122,8 +122,8 @@ export const describe = ({ system, readout, kept }, { sigma, order, tail, error 
   if (kept >= order) return `${said} ${values}and nothing is lost: only ${order} are above rounding.`;
   return (
     `${said} ${values}the first that is dropped ${number(sigma[kept])}. The largest error at any frequency is ` +
-    `${number(error[kept])}: between σ and twice the tail sum, ${number(2 * tail[kept])}; ` +
-    `it is ${number(error[kept] / tail[kept])} times the tail sum.`
+    `${number(error[kept])}. It must lie between that value and the bound, ${number(2 * tail[kept])}, and is ` +
+    `${number(error[kept] / tail[kept])} times the tail sum.`
   );
 };
 
