@@ -22,8 +22,8 @@ from ssm_teach.experiments import frequency_fits
 from ssm_teach.kernels import powers_kernel
 from ssm_teach.layers.s4d import initial_A
 from ssm_teach.lti import StateSpace
-from ssm_teach.tasks import pathfinder
 from ssm_teach.records import load_record
+from ssm_teach.tasks import pathfinder
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import (
     Bias,
