@@ -77,7 +77,7 @@ class Split:
     @cached_property
     def variance(self) -> float | None:
         """Variance of real targets, None of classes. R² is 1 − mean squared error / this: 0 for answering the mean."""
-        return float(self.targets.double().var(correction=0)) if self.targets.is_floating_point() else None
+        return float(self.targets.cpu().double().var(correction=0)) if self.targets.is_floating_point() else None
 
     def batches(self, batch_size: int):
         """Yield (input, target, mask) in order; the last batch may be smaller."""
