@@ -12,6 +12,7 @@ from ssm_teach.discretize import discretize
 from ssm_teach.kernels import powers_kernel
 from ssm_teach.layers.s4d import initial_A
 from ssm_teach.lti import StateSpace
+from ssm_teach.tasks import pathfinder
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import module_source
 
@@ -32,6 +33,7 @@ PAGES = {
     "spectrum": "book/08-normal.html",
     "memory": "book/06-hippo.html",
     "measures": "book/07-measures.html",
+    "pathfinder": "book/20-arena.html",
 }
 TOLERANCE = 1e-9
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -606,6 +608,79 @@ def test_gate_is_scrubbed(figure, phone):
     handle.scroll_into_view_if_needed()
     drag(live, handle, (-handle.bounding_box()["x"] + 60, 0), phone)
     wait_for(live, lambda shown: check_gate(shown)["step"] < 8)
+
+
+def check_pathfinder(shown):
+    """Compare what the figure shows with the picture that ssm_teach.tasks draws, and return it."""
+    size = shown["size"]
+    scene = pathfinder.draw_scene(0, shown["picture"], size, shown["difficulty"])
+    pixels = scene.picture.ravel().astype(int)
+    assert (shown["label"], shown["total"]) == (scene.label, pixels.sum())
+    assert shown["brightness"] == pixels[shown["cursor"]]
+    assert (shown["row"], shown["column"]) == divmod(shown["cursor"], size)
+    assert shown["paddles"] == [len(snake) for snake in scene.snakes]
+    assert shown["apart"] == pytest.approx(np.linalg.norm(scene.markers[0] - scene.markers[1]), abs=TOLERANCE)
+    return shown
+
+
+def test_pathfinder_moves_by_keyboard_and_buttons_and_agrees_with_python(figure):
+    live = figure("pathfinder")
+    assert check_pathfinder(values(live))["size"] == 32
+    cursor = slider(live, "step read last")
+    for press, step in [("Home", 0), ("ArrowRight", 1), ("End", 1023), ("ArrowLeft", 1022)]:
+        cursor.press(press)
+        assert check_pathfinder(values(live))["cursor"] == step
+    assert "row 31, column 30" in sentence(live)
+    first, labels = values(live)["picture"], []
+    for k in range(1, 7):
+        live.get_by_role("button", name="Next picture").click()
+        labels.append(check_pathfinder(values(live))["label"])
+        assert values(live)["picture"] == first + k
+        assert ("ends of one line." in sentence(live)) == labels[-1]
+    assert set(labels) == {0, 1}
+    live.get_by_role("button", name="Previous").click()
+    assert check_pathfinder(values(live))["picture"] == first + 5
+    for name in ("easy: 6", "64", "128: Path-X", "9"):
+        live.get_by_role("radio", name=name, exact=True).check()
+        check_pathfinder(values(live))
+    assert values(live)["length"] == 16384
+    cursor.press("End")
+    assert check_pathfinder(values(live))["cursor"] == 16383
+    live.get_by_role("radio", name="32", exact=True).check()
+    assert check_pathfinder(values(live))["cursor"] == 1023
+    live.get_by_role("radio", name="as given").check()
+    assert live.locator("svg .x-traced").count() == 0
+    assert "Are the two discs the ends of one line?" in sentence(live)
+
+
+def test_pathfinder_reads_row_by_row_when_it_is_played_and_stops_at_the_end(figure):
+    live = figure("pathfinder", reduced_motion="no-preference")
+    slider(live, "step read last").press("Home")
+    live.page.wait_for_timeout(600)
+    assert values(live)["cursor"] == 0
+    live.scroll_into_view_if_needed()
+    live.get_by_role("button", name="Play").click()
+    live.page.wait_for_function("() => JSON.parse(document.querySelector('.x-pathfinder').dataset.values).row === 3")
+    assert live.locator(".x-sentence").get_attribute("aria-live") == "off"
+    live.get_by_role("button", name="Pause").click()
+    stopped = check_pathfinder(values(live))["cursor"]
+    live.page.wait_for_timeout(400)
+    assert values(live)["cursor"] == stopped
+    slider(live, "step read last").press("End")
+    slider(live, "step read last").press("ArrowLeft")
+    live.get_by_role("button", name="Play").click()
+    live.get_by_role("button", name="Play").wait_for()  # it has stopped by itself
+    assert check_pathfinder(values(live))["cursor"] == 1023
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_pathfinder_is_scrubbed(figure, phone):
+    live = figure("pathfinder", **(PHONE if phone else {}))
+    before = check_pathfinder(values(live))["cursor"]
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    drag(live, handle, (-70, 0), phone)
+    wait_for(live, lambda shown: check_pathfinder(shown)["cursor"] < before - 64)
 
 
 def check_measures(shown):
