@@ -1263,6 +1263,7 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "spectrum": ("zoom", 20),
         "memory": ("coefficients", 20),
         "measures": ("order", 20),
+        "pathfinder": ("cursor", 100),
     }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value
