@@ -94,8 +94,8 @@ class Task:
     """A task as the trainer sees it. Exactly one of ``d_input`` and ``vocab`` is set.
 
     A baseline is a function of the task that returns ``{"kind": in words, task.metric: on the test split, …}``. The
-    weak one knows little more than how often each answer occurs; the strong one is what a simple model reaches that
-    does not read the sequence in order.
+    weak one knows little more than how often each answer occurs; the strong one is a simple model that counts, compares
+    or takes averages, as a practitioner would try first. A sequence model is judged by what it adds to that.
     """
 
     name: str
