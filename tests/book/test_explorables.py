@@ -12,7 +12,7 @@ from ssm_teach.discretize import discretize
 from ssm_teach.kernels import powers_kernel
 from ssm_teach.layers.s4d import initial_A
 from ssm_teach.lti import StateSpace
-from ssm_teach.tasks import pathfinder
+from ssm_teach.tasks import listops, pathfinder
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import module_source
 
@@ -34,6 +34,7 @@ PAGES = {
     "memory": "book/06-hippo.html",
     "measures": "book/07-measures.html",
     "pathfinder": "book/20-arena.html",
+    "list-ops": "book/20-arena.html",
 }
 TOLERANCE = 1e-9
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -1212,6 +1213,96 @@ def test_modes_are_picked_on_the_axis(figure, phone):
     assert check_modes(values(live))["mode"] > before
 
 
+def list_value(words):
+    return listops.evaluate(np.array([listops.SYMBOLS.index(word) for word in words], np.uint8))
+
+
+def check_list_ops(shown):
+    """Compare what the figure shows with the task's evaluator, and return it."""
+    words = shown["expression"].split()
+    first, last, value = shown["list"]
+    assert first <= shown["place"] <= last
+    assert list_value(words[first - 1 : last]) == value
+    assert shown["answer"] == list_value(words)
+    if shown["stack"] == [[shown["answer"]]]:
+        assert shown["place"] == len(words)
+        return shown
+    # The open lists with the values on the stack, and then the words that are still to come, have the same answer.
+    stack = " ".join(" ".join(["[" + row[0], *map(str, row[1:])]) for row in shown["stack"])
+    assert list_value([*stack.split(), *words[shown["place"] :]]) == shown["answer"]
+    assert shown["readers"][-1] == [len(words), shown["answer"]]
+    return shown
+
+
+def test_list_ops_is_read_symbol_by_symbol_and_level_by_level(figure):
+    live = figure("list-ops")
+    place = slider(live, "marked place: symbols read")
+    place.press("Home")
+    words = values(live)["expression"].split()
+    heights = []
+    for k in range(1, len(words) + 1):
+        shown = check_list_ops(values(live))
+        assert shown["place"] == k
+        heights.append(len(shown["stack"]))
+        place.press("ArrowRight")
+    opened = np.cumsum([(word[0] == "[") - (word == "]") for word in words])
+    assert heights[:-1] == opened[:-1].tolist()
+    assert shown["stack"] == [[shown["answer"]]]
+    assert f"The stack is empty and the answer {shown['answer']}." in sentence(live)
+    for key, levels in [("Home", 1), ("ArrowRight", 2), ("End", 3)]:
+        slider(live, "levels the lazy reader reads").press(key)
+        shown = check_list_ops(values(live))
+        read, said = shown["readers"][levels - 1]
+        verdict = "right." if said == shown["answer"] else f"wrong: {shown['answer']} is right."
+        assert f"reads {read} of {len(words)} symbols and says {said}, which is {verdict}" in sentence(live)
+
+
+def test_list_ops_is_changed_and_grown_where_it_is_marked(figure):
+    live = figure("list-ops")
+    before = check_list_ops(values(live))["expression"].split()
+    live.get_by_role("radio", name="3", exact=True).check()
+    place = values(live)["place"]
+    assert check_list_ops(values(live))["expression"].split() == [*before[: place - 1], "3", *before[place:]]
+    live.get_by_role("radio", name="SM", exact=True).focus()
+    live.page.keyboard.press("Space")
+    shown = check_list_ops(values(live))
+    assert shown["expression"].split()[place - 1 : place + 1] == ["[SM", "3"]
+    assert not live.get_by_role("radio", name="3", exact=True).is_checked()
+    remove, more = live.get_by_role("button", name="Remove"), live.get_by_role("button", name="Add a digit")
+    more.click()
+    assert check_list_ops(values(live))["place"] == place + 1
+    remove.click()
+    assert check_list_ops(values(live))["expression"] == shown["expression"]
+    assert remove.is_disabled()  # two arguments must stay
+    seen = set()
+    for _ in range(5):
+        live.get_by_role("button", name="New tree").click()
+        seen.add(check_list_ops(values(live))["expression"])
+    assert len(seen) == 5
+    grow = live.get_by_role("button", name="Grow a list")
+    while grow.is_enabled():
+        symbols = len(values(live)["expression"].split())
+        grow.click()
+        assert len(check_list_ops(values(live))["expression"].split()) > symbols
+    assert more.is_disabled()
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_list_ops_is_marked_in_the_tree_and_in_the_row(figure, phone):
+    live = figure("list-ops", **(PHONE if phone else {}))
+    words = values(live)["expression"].split()
+    for k in (2, len(words) - 1, 6):
+        symbol = live.locator(".x-picture .x-word").nth(k)
+        symbol.tap() if phone else symbol.click()
+        wait_for(live, lambda shown, k=k: check_list_ops(shown)["place"] == k + 1)
+    lists = [k for k, word in enumerate(words) if word[0] == "["]
+    for n, k in enumerate(lists):
+        operator = live.locator(".x-operator").nth(n)
+        operator.tap() if phone else operator.click()
+        wait_for(live, lambda shown, k=k: check_list_ops(shown)["place"] == k + 1)
+        assert live.get_by_role("radio", name=words[k][1:], exact=True).is_checked()
+
+
 HARNESS = """
 async ([source, states]) => {
   const { default: explorable } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
@@ -1264,6 +1355,7 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "memory": ("coefficients", 20),
         "measures": ("order", 20),
         "pathfinder": ("cursor", 100),
+        "list-ops": ("levels", 3),
     }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value
