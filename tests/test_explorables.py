@@ -1284,6 +1284,16 @@ def test_list_ops_shows_the_values_the_stack_and_the_lazy_readers_of_python(tmp_
     assert 0.1 < wrong / len(states) < 0.9
 
 
+@pytest.mark.node
+@needs_node
+def test_list_ops_says_what_a_list_counts_that_has_lost_all_its_arguments(tmp_path):
+    states = [{**ListOps(expression="[MAX [SM 1 2 ] [MIN 3 4 ] ]").state(), "levels": levels} for levels in (1, 2)]
+    emptied, whole = node(tmp_path, "list-ops.picture.mjs", "(state) => m.draw(state, 700)", states)
+    assert "reads 2 of 10 symbols and says 5, which is wrong: 3 is right. A list with nothing left counts 5." in emptied
+    assert "reads 10 of 10 symbols and says 3, which is right." in whole
+    assert "nothing left" not in whole
+
+
 class Dice:
     """The random numbers of the figure, written independently of the JavaScript."""
 

@@ -211,10 +211,14 @@ const stackTold = ({ step: { open, value } }) => {
   return ` On the stack: ${rows.join(", then ")}.`;
 };
 
-const lazyTold = ({ levels, deepest, lazy, words, answer }) => {
-  const { read, answer: said } = lazy[levels - 1];
+const isEmptied = (values) => ({ operator, children }, n) =>
+  operator !== null && values[n] !== null && children.every((child) => values[child] === null);
+
+const lazyTold = ({ nodes, levels, deepest, lazy, words, answer }) => {
+  const { read, values, answer: said } = lazy[levels - 1];
+  const emptied = nodes.some(isEmptied(values)) ? " A list with nothing left counts 5." : "";
   const verdict = said === answer ? "right" : `wrong: ${answer} is right`;
-  return ` A reader of ${levels} of ${deepest} levels reads ${read} of ${words.length} symbols and says ${said}, which is ${verdict}.`;
+  return ` A reader of ${levels} of ${deepest} levels reads ${read} of ${words.length} symbols and says ${said}, which is ${verdict}.${emptied}`;
 };
 
 export const describe = (values) => placeTold(values) + spanTold(values) + stackTold(values) + lazyTold(values);
