@@ -23,6 +23,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+from joblib.externals.loky import get_reusable_executor
 from rich.console import Console
 from rich.progress import track
 
@@ -70,7 +71,11 @@ def generated(
         yield first
         # loky's workers do not import the user's script, so that it needs no `if __name__ == "__main__"`.
         parallel = joblib.Parallel(n_jobs=workers or joblib.cpu_count(), return_as="generator")
-        yield from parallel(joblib.delayed(make)(*cut) for cut in ranges[1:])
+        try:
+            yield from parallel(joblib.delayed(make)(*cut) for cut in ranges[1:])
+        finally:
+            # They would wait five minutes for more to do, each with PyTorch in its memory.
+            get_reusable_executor().shutdown()
 
     return stored(name, {**settings, "n": n}, lambda: _watched(blocks(), name, len(ranges)))
 
