@@ -17,10 +17,11 @@ from ssm_teach import tasks, training
 from ssm_teach.errors import UserError
 from ssm_teach.model import parameter_groups
 from ssm_teach.settings import Settings
-from ssm_teach.tasks import adding, associative_recall, delay, induction, listops, selective_copying
+from ssm_teach.tasks import adding, associative_recall, delay, induction, listops, pathfinder, selective_copying
 
 CONSUMER = "S4D 4 × 64"
 ROUNDS, BATCH = 3, 8
+POSITIONS = 1 << 16  # of the batch that is consumed, at most, so that its update fits in memory
 SECONDS = 0.2  # a round of reading lasts about so long
 
 
@@ -68,6 +69,13 @@ PIPELINES = {
     "dna": Pipeline("dna", {"examples": 2000}),
     "dna full": Pipeline("dna", {"length": 1024, "examples": 2000}),
     "timeseries": Pipeline("timeseries"),
+    "pathfinder": Pipeline("pathfinder", {"examples": 200, "held_out": 20}, lambda n: pathfinder.generate(n, 1)),
+    "pathfinder path-x": Pipeline(
+        "pathfinder",
+        {"size": 128, "examples": 50, "held_out": 5},
+        lambda n: pathfinder.generate(n, 1, size=128),
+        n=50,
+    ),
     "image digits": Pipeline("image"),
     "image cifar10": Pipeline("image", {"dataset": "cifar10"}),
     "text": Pipeline("text"),
@@ -96,8 +104,9 @@ def _seconds(task: tasks.Task, pipeline: Pipeline) -> dict[str, dict]:
     ways = {"read": lambda: _read(task.train)}
     if pipeline.make:
         ways["made"] = lambda: _per_sequence(lambda: pipeline.make(pipeline.n), pipeline.n)
-    update = _update(task)
-    contestants = {**ways, CONSUMER: lambda: _per_sequence(update, BATCH)}
+    n = max(1, min(BATCH, POSITIONS // (task.length * task.documents)))
+    update = _update(task, n)
+    contestants = {**ways, CONSUMER: lambda: _per_sequence(update, n)}
     seconds = {name: [] for name in contestants}
     for _ in range(ROUNDS + 1):
         for name, run in contestants.items():
@@ -128,13 +137,13 @@ def _read(split: tasks.Split) -> float:
     return (time.process_time() - start) / n
 
 
-def _update(task: tasks.Task) -> Callable:
-    """One update of the model, always on the same batch."""
+def _update(task: tasks.Task, n: int) -> Callable:
+    """One update of the model, always on the same n examples."""
     settings = Settings(d_model=64, n_layers=4, N=64, bidirectional=False)
     model = training.build_model(settings, task)
     groups = parameter_groups(model, lr=settings.lr, weight_decay=settings.weight_decay, ssm_lr=settings.ssm_lr)
     optimizer = torch.optim.AdamW(groups)
-    inputs, targets, mask = task.train[torch.arange(BATCH)]
+    inputs, targets, mask = task.train[torch.arange(n)]
 
     def update():
         sums = training.score(model(inputs, mask), targets, task.train.variance)

@@ -112,8 +112,8 @@ def data_list() -> None:
         print(f"{name}: {dataset.about}{'; in the cache' if data.in_cache(name) else ''}")
         print(f"  licence: {dataset.licence}")
         for source in dataset.sources:
-            given = "" if source.pinned else f", only from {' + '.join(source.hashes)} given with --from"
-            print(f"  {source.megabytes:,g} MB from {source}{given}")
+            yours = "" if source.pinned else f"--from your own {' + '.join(source.hashes)}: "
+            print(f"  {yours}{source.megabytes:,g} MB from {source}")
 
 
 @data_app.command("get")

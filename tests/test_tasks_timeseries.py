@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ssm_teach import tasks
 from ssm_teach.errors import UserError
@@ -92,6 +94,24 @@ def test_a_wrong_line_is_named(small, number, line, words):
     path = write(small, "TRAIN", lines, header=[])
     with pytest.raises(UserError, match=f"Small_TRAIN.ts: {words}"):
         read_ts(path)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=80), st.integers(0, 200), st.integers(0, 200))
+def test_a_damaged_file_is_read_or_refused_in_one_sentence(tmp_path_factory, garbage, start, stop):
+    whole = "\n".join([*HEADER, *LINES]).encode()
+    path = tmp_path_factory.getbasetemp() / "damaged.ts"
+    path.write_bytes(whole[:start] + garbage + whole[stop:])
+    try:
+        series, classes, _ = read_ts(path)
+    except UserError as refused:
+        sentence = str(refused)
+    else:
+        sentence = ""
+    assert len(sentence) < 400
+    if sentence:
+        return
+    assert len(series) == len(classes) > 0
 
 
 def test_files_that_do_not_fit_together_are_one_sentence(small):

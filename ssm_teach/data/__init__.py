@@ -120,11 +120,11 @@ def _check(dataset: Dataset) -> None:
 
 def _fetch(dataset: Dataset, say: Say) -> Path:
     """Try the sources in turn; the first whose files have the right hashes is decoded and kept."""
-    failures = []
-    for source in dataset.sources:
-        if not source.pinned:
-            failures.append(f"{source}: the hash of what it has is not known, so only a file is taken")
-            continue
+    pinned = [source for source in dataset.sources if source.pinned]
+    failures = (
+        [] if pinned else [f"{dataset.sources[0]}: the hash of what it has is not known, so only a file is taken"]
+    )
+    for source in pinned:
         say(f"fetching {dataset.name} from {source}: {source.megabytes:g} MB")
         with _workplace(dataset, source) as place:
             try:
@@ -142,7 +142,7 @@ def _fetch(dataset: Dataset, say: Say) -> Path:
             shutil.rmtree(place.parent, ignore_errors=True)
             return path
     raise UserError(
-        f"data get: no source of {dataset.name} worked ({'; '.join(dict.fromkeys(failures))}); "
+        f"data get: no source of {dataset.name} worked ({'; '.join(failures)}); "
         f"fetch {', '.join(dataset.sources[0].hashes)} yourself and give the file, or the folder, with --from"
     )
 

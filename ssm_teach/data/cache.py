@@ -142,6 +142,9 @@ def _fix(dataset: Dataset) -> str:
 def _write_arrays(dataset: Dataset, arrays: Arrays, folder: Path) -> None:
     missing = [part for part in dataset.parts if part not in arrays]
     require(not missing, f"data: what was decoded lacks {', '.join(missing)} of {dataset.name}")
+    for part, rows in dataset.counts.items():
+        found = len(arrays[part])
+        require(found == rows, f"data: this is not the whole of {dataset.name}: {found:,} {part}, expected {rows:,}")
     for part in dataset.parts:
         array = np.ascontiguousarray(arrays[part])
         with open(folder / f"{part}.npy", "xb") as file:

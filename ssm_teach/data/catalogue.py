@@ -19,6 +19,7 @@ from .sources import Dataset, Source
 __all__ = ["DATASETS"]
 
 _IDX = tuple(images.IDX_FILES.values())
+_IMDB = "https://ai.stanford.edu/~amaas/data/sentiment"
 _LRA = "https://storage.googleapis.com/long-range-arena"
 
 
@@ -50,6 +51,7 @@ _ALL = (
             ),
         ),
         images.PARTS,
+        {"train_labels": 50_000, "test_labels": 10_000},
     ),
     Dataset(
         "fashion-mnist",
@@ -83,6 +85,7 @@ _ALL = (
             ),
         ),
         images.PARTS,
+        {"train_labels": 60_000, "test_labels": 10_000},
     ),
     Dataset(
         "mnist",
@@ -103,6 +106,7 @@ _ALL = (
             ),
         ),
         images.PARTS,
+        {"train_labels": 60_000, "test_labels": 10_000},
     ),
     Dataset(
         "mnist-10k",
@@ -119,6 +123,7 @@ _ALL = (
             ),
         ),
         images.PARTS,
+        {"train_labels": 7996, "test_labels": 2004},
     ),
     Dataset(
         "mnist-5k",
@@ -139,6 +144,7 @@ _ALL = (
             ),
         ),
         images.PARTS,
+        {"train_labels": 4000, "test_labels": 1000},
     ),
     Dataset(
         "imdb",
@@ -147,7 +153,7 @@ _ALL = (
         (
             Source(
                 "official",
-                "https://ai.stanford.edu/~amaas/data/sentiment",
+                _IMDB,
                 {"aclImdb_v1.tar.gz": "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"},
                 texts.imdb_from_folders,
                 84,
@@ -160,8 +166,11 @@ _ALL = (
                 26,
                 "1daca0433d109b945f21326d4b5598f52fb2e72379c52ecc86818fdf30cbc8be",
             ),
+            # A user's folder: aclImdb, the official archive unpacked.
+            Source("official", _IMDB, dict.fromkeys(texts.IMDB_FOLDERS), texts.imdb_from_unpacked, 84),
         ),
         texts.IMDB,
+        {"train_labels": 25_000, "test_labels": 25_000},
     ),
     Dataset(
         "man-pages",
@@ -226,6 +235,7 @@ _ALL = (
             Source("official", _LRA, dict.fromkeys(texts.AAN_FILES.values()), texts.aan, 7700),
         ),
         texts.AAN,
+        {"train_labels": 147_086},
     ),
     Dataset(
         "lra-listops",

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -65,10 +65,11 @@ class Dataset:
     licence: str  # as the host or the package states it
     sources: tuple[Source, ...]
     parts: tuple[str, ...] = ()  # the names of the arrays, in the order in which their content is hashed
+    counts: dict[str, int] = field(default_factory=dict)  # rows that some of them must have
 
 
 def given_files(dataset: Dataset, path: Path) -> tuple[Source, Files]:
-    """Recognise what the user gave: an archive by its hash, or a folder that has a source's several files.
+    """Recognise what the user gave: an archive by its hash, or a folder that has a source's several files (or folders).
 
     Raises: UserError: no such file; not one of this data set's.
     """
@@ -93,7 +94,7 @@ def given_files(dataset: Dataset, path: Path) -> tuple[Source, Files]:
 
 def _source_in_folder(dataset: Dataset, folder: Path) -> Source:
     for source in dataset.sources:
-        if all((folder / name).is_file() for name in source.hashes):
+        if all((folder / name).exists() for name in source.hashes):
             return source
     wanted = " or ".join(", ".join(source.hashes) for source in dataset.sources)
     raise UserError(f"data get: {folder} does not hold the files of {dataset.name}: {wanted}")

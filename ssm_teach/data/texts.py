@@ -17,9 +17,21 @@ from ssm_teach.errors import UserError, require
 from . import archives, manuals
 from .sources import Arrays, Files
 
-__all__ = ["AAN", "AAN_FILES", "IMDB", "MAN_PAGES", "aan", "imdb_from_folders", "imdb_from_npm", "man_pages"]
+__all__ = [
+    "AAN",
+    "AAN_FILES",
+    "IMDB",
+    "IMDB_FOLDERS",
+    "MAN_PAGES",
+    "aan",
+    "imdb_from_folders",
+    "imdb_from_npm",
+    "imdb_from_unpacked",
+    "man_pages",
+]
 
 IMDB = ("train_text", "train_ends", "train_labels", "test_text", "test_ends", "test_labels")
+IMDB_FOLDERS = ("train/neg", "train/pos", "test/neg", "test/pos")
 MAN_PAGES = ("text", "ends", "names", "name_ends", "system", "cites")
 AAN_FILES = {split: f"new_aan_pairs.{split}.tsv" for split in ("train", "eval", "test")}
 AAN = ("text", "ends", *(f"{split}_{what}" for split in AAN_FILES for what in ("pairs", "labels")))
@@ -50,6 +62,13 @@ def imdb_from_folders(files: Files) -> Arrays:
     for name, stream in archives.members(archive, lambda name: bool(wanted.fullmatch(name))):
         groups[wanted.fullmatch(name).groups()].append(stream.read())
     return _imdb(groups)
+
+
+def imdb_from_unpacked(files: Files) -> Arrays:
+    """The four folders of the official archive, unpacked by the user."""
+    return _imdb(
+        {tuple(name.split("/")): [path.read_bytes() for path in folder.glob("*.txt")] for name, folder in files.items()}
+    )
 
 
 def imdb_from_npm(files: Files) -> Arrays:

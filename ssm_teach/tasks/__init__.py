@@ -77,7 +77,7 @@ class Split:
     @cached_property
     def variance(self) -> float | None:
         """Variance of real targets, None of classes. R² is 1 − mean squared error / this: 0 for answering the mean."""
-        return float(self.targets.double().var(correction=0)) if self.targets.is_floating_point() else None
+        return float(self.targets.cpu().double().var(correction=0)) if self.targets.is_floating_point() else None
 
     def batches(self, batch_size: int):
         """Yield (input, target, mask) in order; the last batch may be smaller."""
@@ -94,8 +94,8 @@ class Task:
     """A task as the trainer sees it. Exactly one of ``d_input`` and ``vocab`` is set.
 
     A baseline is a function of the task that returns ``{"kind": in words, task.metric: on the test split, …}``. The
-    weak one knows little more than how often each answer occurs; the strong one is what a simple model reaches that
-    does not read the sequence in order.
+    weak one knows little more than how often each answer occurs; the strong one is a simple model that counts, compares
+    or takes averages, as a practitioner would try first. A sequence model is judged by what it adds to that.
     """
 
     name: str

@@ -23,6 +23,9 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+from joblib.externals.loky import get_reusable_executor
+from rich.console import Console
+from rich.progress import track
 
 from ssm_teach.data import cache_folder
 from ssm_teach.errors import UserError, require
@@ -43,7 +46,6 @@ def generated(
     make: Callable[[int, int], Arrays],
     block: int = 1000,
     workers: int | None = None,
-    say: Callable[[str], None] = lambda message: None,
 ) -> Arrays:
     """Open n examples, which ``make`` generates block by block in worker processes if the cache does not have them.
 
@@ -55,7 +57,6 @@ def generated(
             or a `functools.partial` of one. However the range is cut, example i must come out the same.
         block: Examples a worker makes at once.
         workers: Processes; None is one for each core. A job of one or two blocks runs in this process.
-        say: Called with a sentence about what is being done.
     Returns: the arrays, (n, …) each, memory maps: writing to one changes this process's copy alone.
     Raises: UserError: if the disk is full or may not be written; the cache is then as it was.
     """
@@ -70,24 +71,22 @@ def generated(
         yield first
         # loky's workers do not import the user's script, so that it needs no `if __name__ == "__main__"`.
         parallel = joblib.Parallel(n_jobs=workers or joblib.cpu_count(), return_as="generator")
-        yield from parallel(joblib.delayed(make)(*cut) for cut in ranges[1:])
+        try:
+            yield from parallel(joblib.delayed(make)(*cut) for cut in ranges[1:])
+        finally:
+            # They would wait five minutes for more to do, each with PyTorch in its memory.
+            get_reusable_executor().shutdown()
 
-    return stored(name, {**settings, "n": n}, blocks, say)
+    return stored(name, {**settings, "n": n}, lambda: _watched(blocks(), name, len(ranges)))
 
 
-def stored(
-    name: str,
-    settings: dict,
-    blocks: Callable[[], Iterable[Arrays]],
-    say: Callable[[str], None] = lambda message: None,
-) -> Arrays:
+def stored(name: str, settings: dict, blocks: Callable[[], Iterable[Arrays]]) -> Arrays:
     """Open the arrays called ``name`` that were made with ``settings``, or write what ``blocks`` yields and open that.
 
     Blocks may have different lengths; they are appended along their first axis. Returns and raises as `generated`.
     """
     folder = _folder(name, settings)
     if not folder.exists():
-        say(f"{name}: making it once, into {folder}")
         _remove_abandoned(folder)
         with new_directory(folder) as temporary:
             lengths = _write(temporary, blocks())
@@ -98,6 +97,13 @@ def stored(
 def _folder(name: str, settings: dict) -> Path:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     return cache_folder() / "tasks" / f"{name}-{digest}"
+
+
+def _watched(blocks: Iterable[Arrays], name: str, total: int) -> Iterable[Arrays]:
+    """Show on a terminal how far it is, and nothing anywhere else."""
+    console = Console(stderr=True)
+    hidden = total <= 2 or not console.is_terminal
+    return track(blocks, f"making {name}, once", total, console=console, transient=True, disable=hidden)
 
 
 def _require_room(name: str, needed: int) -> None:

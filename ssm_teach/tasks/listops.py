@@ -276,7 +276,7 @@ def _in_words(depth: int, arguments: int, above: int, below: int) -> str:
 
 
 def _official(folder: str | None, examples: int | None) -> list[Split]:
-    where = Path(folder) if folder is not None else data.folder("lra-listops") / "listops-1000"
+    where = Path(str(folder)) if folder is not None else data.folder("lra-listops") / "listops-1000"
     files = {part: where / name for part, name in OFFICIAL.items()}
     for path in files.values():
         require(path.is_file(), f"tasks.load: listops needs the file {path}, which does not exist")
@@ -307,20 +307,20 @@ def read_tsv(path: Path) -> dict[str, np.ndarray]:
     code = {word: symbol for symbol, word in enumerate(SYMBOLS) if symbol > EOS}
     expressions, values = [], []
     with open(path, encoding="utf-8", errors="replace") as lines:
-        header = next(lines, "").rstrip("\r\n").split("\t")
-        require(header == ["Source", "Target"], f"{path}: line 1 must be Source<TAB>Target; got {header}")
+        header = next(lines, "").rstrip("\r\n")
+        require(header == "Source\tTarget", f"{path}: line 1 must be Source<TAB>Target; got {header[:40]!r}")
         for number, line in enumerate(lines, start=2):
             source, _, target = line.rstrip("\r\n").partition("\t")
             where = f"{path}: line {number}"
             words = source.replace("(", " ").replace(")", " ").split()
             unknown = next((word for word in words if word not in code), None)
-            require(unknown is None, f"{where} has the unknown symbol {unknown!r}")
+            require(unknown is None, f"{where} has the unknown symbol {str(unknown)[:40]!r}")
             symbols = np.array([code[word] for word in words], np.uint8)
             try:
                 value = evaluate(symbols)
             except UserError as error:
                 raise UserError(f"{where}: {error}") from None
-            require(target == str(value), f"{where} has the value {target!r}, but the expression has {value}")
+            require(target == str(value), f"{where} has the value {target[:40]!r}, but the expression has {value}")
             expressions.append(symbols)
             values.append(value)
     require(bool(values), f"{path}: there is no expression after line 1")

@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from ssm_teach import data
 from ssm_teach.errors import UserError, choose, require
 
 from . import Split, Task
@@ -28,8 +29,14 @@ __all__ = ["DIFFICULTIES", "SHAPES", "Scene", "draw_scene", "generate", "load"]
 
 READINGS = ("numerical", "categorical")
 DIFFICULTIES = {"easy": 6, "intermediate": 9, "hard": 14}  # paddles of a long snake
-OFFICIAL = {"train": 160_000, "held_out": 20_000}
+OFFICIAL_EXAMPLES = 160_000  # for training
+# Size → the data set of `ssm_teach.data` that holds the released pictures, and their folder in it.
+OFFICIAL = {
+    32: ("lra-pathfinder", "pathfinder32/curv_contour_length_14"),
+    128: ("lra-pathx", "pathfinder128/curv_contour_length_14"),
+}
 VERSION = 1  # of the generator: raise it when the same seed gives other pictures
+MOST_SEED = 2**30  # RandomState takes 32 bits, and each split has a seed of its own
 MOST_DRAWS = 1 << 15  # for one picture; no setting of the table comes near
 
 
@@ -78,8 +85,9 @@ def load(
         examples: Training pictures; the official task has 160,000.
         held_out: Pictures for validation, and as many for the test; the official task has 20,000.
         seed: Of the generator.
-        folder: Read the official pictures from here instead: the folder that holds ``imgs`` and ``metadata``. They are
-            shuffled once and split 80/10/10; ``examples`` and ``held_out`` are then the most that are used of them.
+        folder: Read the official pictures from here instead: the folder that holds ``imgs`` and ``metadata``, or
+            ``"official"`` for what ``ssm-teach data get`` fetched. They are shuffled once and split 80/10/10;
+            ``examples`` and ``held_out`` are then the most that are used of them.
     Raises: UserError: for an option outside these bounds, a setting in which no picture can be drawn, a file that is
     not what it should be.
     """
@@ -87,11 +95,12 @@ def load(
     require_whole(
         "pathfinder", {"examples": 1, "held_out": 1, "seed": 0}, examples=examples, held_out=held_out, seed=seed
     )
+    require(seed <= MOST_SEED, f"tasks.load: seed of pathfinder must be at most {MOST_SEED}; got {seed}")
     shape, _ = _shape(size, difficulty)
     if folder is None:
         parts = [_part(k, n, seed, size, difficulty) for k, n in enumerate((examples, held_out, held_out))]
     else:
-        parts = read_folder(folder, size, (examples, held_out, held_out))
+        parts = read_folder(_released(size) if folder == "official" else folder, size, (examples, held_out, held_out))
     encode = _symbols if reading == "categorical" else _centred
     splits = [Split(torch.from_numpy(part["raw"]), torch.from_numpy(part["targets"]), encode) for part in parts]
     return Task(
@@ -113,7 +122,7 @@ def load(
         measure_strong=surroundings_of_discs,
         d_input=None if reading == "categorical" else 1,
         vocab=256 if reading == "categorical" else None,
-        limited=len(splits[0]) < OFFICIAL["train"] or shape.paddles < DIFFICULTIES["hard"],
+        limited=len(splits[0]) < OFFICIAL_EXAMPLES or shape.paddles < DIFFICULTIES["hard"],
     )
 
 
@@ -172,6 +181,12 @@ def _shape(size: int, difficulty: str | int) -> tuple[Shape, np.ndarray]:
         paddles=paddles, distractors=found.distractor_paddles // short, distractor_paddles=short
     )
     return shape, np.array(found.margins)
+
+
+def _released(size: int) -> str:
+    require(size in OFFICIAL, f"tasks.load: no official Pathfinder pictures are {size} × {size}; choose 32 or 128")
+    name, inside = OFFICIAL[size]
+    return str(data.folder(name) / inside)
 
 
 def _part(k: int, n: int, seed: int, size: int, difficulty: str | int) -> dict[str, np.ndarray]:

@@ -75,7 +75,7 @@ def _praise_against_blame(task: Task) -> dict:
     thresholds = np.arange(-3, 4)
     best = max(thresholds, key=lambda t: ((scores["train"] > t) == targets["train"]).mean())
     return {
-        "kind": f"ten words of praise and ten of blame: for, if their numbers differ by more than {best}",
+        "kind": f"ten words of praise and ten of blame: for, if praise leads by more than {best}",
         "accuracy": float(((scores["test"] > best) == targets["test"]).mean()),
         "train_examples": len(task.train),
     }

@@ -41,7 +41,7 @@ def load(dataset: str = "ACSF1", folder: str | None = None) -> Task:
         choose("tasks.load", "dataset", dataset, DATASETS)
         where = data.folder("timeseries") / dataset
     else:
-        where = Path(folder)
+        where = Path(str(folder))  # from a command line a name of digits arrives as a number
     parts = []
     for part in ("TRAIN", "TEST"):
         path = where / f"{dataset}_{part}.ts"
@@ -91,7 +91,9 @@ def read_ts(path: Path) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
         names = _class_names(header, path)
         for number, line in numbered:
             one, name = _example(line, f"{path}: line {number}")
-            require(name in names, f"{path}: line {number} has the class {name!r}, which @classLabel does not name")
+            require(
+                name in names, f"{path}: line {number} has the class {name[:40]!r}, which @classLabel does not name"
+            )
             channels = (series or [one])[0].shape[1]
             require(
                 one.shape[1] == channels,
@@ -120,7 +122,7 @@ def _example(line: str, where: str) -> tuple[np.ndarray, str]:
     try:
         values = [[float(value) for value in channel.split(",")] for channel in channels]
     except ValueError as error:
-        raise UserError(f"{where}: {error} (a missing value, '?', is not allowed)") from None
+        raise UserError(f"{where}: {str(error)[:80]} (a missing value, '?', is not allowed)") from None
     require(all(map(math.isfinite, chain(*values))), f"{where} has a value that is not a finite number")
     lengths = {len(channel) for channel in values}
     require(len(lengths) == 1, f"{where} has channels of different lengths, {sorted(lengths)}")

@@ -13,6 +13,7 @@ from ssm_teach.kernels import powers_kernel
 from ssm_teach.layers.s4d import initial_A
 from ssm_teach.lti import StateSpace
 from ssm_teach.records import load_record
+from ssm_teach.tasks import listops, pathfinder
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import module_source
 
@@ -35,6 +36,8 @@ PAGES = {
     "measures": "book/07-measures.html",
     "truncation": "book/11-hankel.html",
     "bias": "book/12-frequency.html",
+    "pathfinder": "book/20-arena.html",
+    "list-ops": "book/20-arena.html",
 }
 TOLERANCE = 1e-9
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -609,6 +612,79 @@ def test_gate_is_scrubbed(figure, phone):
     handle.scroll_into_view_if_needed()
     drag(live, handle, (-handle.bounding_box()["x"] + 60, 0), phone)
     wait_for(live, lambda shown: check_gate(shown)["step"] < 8)
+
+
+def check_pathfinder(shown):
+    """Compare what the figure shows with the picture that ssm_teach.tasks draws, and return it."""
+    size = shown["size"]
+    scene = pathfinder.draw_scene(0, shown["picture"], size, shown["difficulty"])
+    pixels = scene.picture.ravel().astype(int)
+    assert (shown["label"], shown["total"]) == (scene.label, pixels.sum())
+    assert shown["brightness"] == pixels[shown["cursor"]]
+    assert (shown["row"], shown["column"]) == divmod(shown["cursor"], size)
+    assert shown["paddles"] == [len(snake) for snake in scene.snakes]
+    assert shown["apart"] == pytest.approx(np.linalg.norm(scene.markers[0] - scene.markers[1]), abs=TOLERANCE)
+    return shown
+
+
+def test_pathfinder_moves_by_keyboard_and_buttons_and_agrees_with_python(figure):
+    live = figure("pathfinder")
+    assert check_pathfinder(values(live))["size"] == 32
+    cursor = slider(live, "step read last")
+    for press, step in [("Home", 0), ("ArrowRight", 1), ("End", 1023), ("ArrowLeft", 1022)]:
+        cursor.press(press)
+        assert check_pathfinder(values(live))["cursor"] == step
+    assert "row 31, column 30" in sentence(live)
+    first, labels = values(live)["picture"], []
+    for k in range(1, 7):
+        live.get_by_role("button", name="Next picture").click()
+        labels.append(check_pathfinder(values(live))["label"])
+        assert values(live)["picture"] == first + k
+        assert ("ends of one line." in sentence(live)) == labels[-1]
+    assert set(labels) == {0, 1}
+    live.get_by_role("button", name="Previous").click()
+    assert check_pathfinder(values(live))["picture"] == first + 5
+    for name in ("easy: 6", "64", "128: Path-X", "9"):
+        live.get_by_role("radio", name=name, exact=True).check()
+        check_pathfinder(values(live))
+    assert values(live)["length"] == 16384
+    cursor.press("End")
+    assert check_pathfinder(values(live))["cursor"] == 16383
+    live.get_by_role("radio", name="32", exact=True).check()
+    assert check_pathfinder(values(live))["cursor"] == 1023
+    live.get_by_role("radio", name="as given").check()
+    assert live.locator("svg .x-traced").count() == 0
+    assert "Are the two discs the ends of one line?" in sentence(live)
+
+
+def test_pathfinder_reads_row_by_row_when_it_is_played_and_stops_at_the_end(figure):
+    live = figure("pathfinder", reduced_motion="no-preference")
+    slider(live, "step read last").press("Home")
+    live.page.wait_for_timeout(600)
+    assert values(live)["cursor"] == 0
+    live.scroll_into_view_if_needed()
+    live.get_by_role("button", name="Play").click()
+    live.page.wait_for_function("() => JSON.parse(document.querySelector('.x-pathfinder').dataset.values).row === 3")
+    assert live.locator(".x-sentence").get_attribute("aria-live") == "off"
+    live.get_by_role("button", name="Pause").click()
+    stopped = check_pathfinder(values(live))["cursor"]
+    live.page.wait_for_timeout(400)
+    assert values(live)["cursor"] == stopped
+    slider(live, "step read last").press("End")
+    slider(live, "step read last").press("ArrowLeft")
+    live.get_by_role("button", name="Play").click()
+    live.get_by_role("button", name="Play").wait_for()  # it has stopped by itself
+    assert check_pathfinder(values(live))["cursor"] == 1023
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_pathfinder_is_scrubbed(figure, phone):
+    live = figure("pathfinder", **(PHONE if phone else {}))
+    before = check_pathfinder(values(live))["cursor"]
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    drag(live, handle, (-70, 0), phone)
+    wait_for(live, lambda shown: check_pathfinder(shown)["cursor"] < before - 64)
 
 
 def check_measures(shown):
@@ -1246,6 +1322,96 @@ def test_bias_picks_a_mode_on_the_axis(figure, phone):
     wait_for(live, lambda shown: 0 < check_bias(shown)["mode"] < 15)
 
 
+def list_value(words):
+    return listops.evaluate(np.array([listops.SYMBOLS.index(word) for word in words], np.uint8))
+
+
+def check_list_ops(shown):
+    """Compare what the figure shows with the task's evaluator, and return it."""
+    words = shown["expression"].split()
+    first, last, value = shown["list"]
+    assert first <= shown["place"] <= last
+    assert list_value(words[first - 1 : last]) == value
+    assert shown["answer"] == list_value(words)
+    if shown["stack"] == [[shown["answer"]]]:
+        assert shown["place"] == len(words)
+        return shown
+    # The open lists with the values on the stack, and then the words that are still to come, have the same answer.
+    stack = " ".join(" ".join(["[" + row[0], *map(str, row[1:])]) for row in shown["stack"])
+    assert list_value([*stack.split(), *words[shown["place"] :]]) == shown["answer"]
+    assert shown["readers"][-1] == [len(words), shown["answer"]]
+    return shown
+
+
+def test_list_ops_is_read_symbol_by_symbol_and_level_by_level(figure):
+    live = figure("list-ops")
+    place = slider(live, "marked place: symbols read")
+    place.press("Home")
+    words = values(live)["expression"].split()
+    heights = []
+    for k in range(1, len(words) + 1):
+        shown = check_list_ops(values(live))
+        assert shown["place"] == k
+        heights.append(len(shown["stack"]))
+        place.press("ArrowRight")
+    opened = np.cumsum([(word[0] == "[") - (word == "]") for word in words])
+    assert heights[:-1] == opened[:-1].tolist()
+    assert shown["stack"] == [[shown["answer"]]]
+    assert f"The stack is empty and the answer {shown['answer']}." in sentence(live)
+    for key, levels in [("Home", 1), ("ArrowRight", 2), ("End", 3)]:
+        slider(live, "levels the lazy reader reads").press(key)
+        shown = check_list_ops(values(live))
+        read, said = shown["readers"][levels - 1]
+        verdict = "right." if said == shown["answer"] else f"wrong: {shown['answer']} is right."
+        assert f"reads {read} of {len(words)} symbols and says {said}, which is {verdict}" in sentence(live)
+
+
+def test_list_ops_is_changed_and_grown_where_it_is_marked(figure):
+    live = figure("list-ops")
+    before = check_list_ops(values(live))["expression"].split()
+    live.get_by_role("radio", name="3", exact=True).check()
+    place = values(live)["place"]
+    assert check_list_ops(values(live))["expression"].split() == [*before[: place - 1], "3", *before[place:]]
+    live.get_by_role("radio", name="SM", exact=True).focus()
+    live.page.keyboard.press("Space")
+    shown = check_list_ops(values(live))
+    assert shown["expression"].split()[place - 1 : place + 1] == ["[SM", "3"]
+    assert not live.get_by_role("radio", name="3", exact=True).is_checked()
+    remove, more = live.get_by_role("button", name="Remove"), live.get_by_role("button", name="Add a digit")
+    more.click()
+    assert check_list_ops(values(live))["place"] == place + 1
+    remove.click()
+    assert check_list_ops(values(live))["expression"] == shown["expression"]
+    assert remove.is_disabled()  # two arguments must stay
+    seen = set()
+    for _ in range(5):
+        live.get_by_role("button", name="New tree").click()
+        seen.add(check_list_ops(values(live))["expression"])
+    assert len(seen) == 5
+    grow = live.get_by_role("button", name="Grow a list")
+    while grow.is_enabled():
+        symbols = len(values(live)["expression"].split())
+        grow.click()
+        assert len(check_list_ops(values(live))["expression"].split()) > symbols
+    assert more.is_disabled()
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_list_ops_is_marked_in_the_tree_and_in_the_row(figure, phone):
+    live = figure("list-ops", **(PHONE if phone else {}))
+    words = values(live)["expression"].split()
+    for k in (2, len(words) - 1, 6):
+        symbol = live.locator(".x-picture .x-word").nth(k)
+        symbol.tap() if phone else symbol.click()
+        wait_for(live, lambda shown, k=k: check_list_ops(shown)["place"] == k + 1)
+    lists = [k for k, word in enumerate(words) if word[0] == "["]
+    for n, k in enumerate(lists):
+        operator = live.locator(".x-operator").nth(n)
+        operator.tap() if phone else operator.click()
+        wait_for(live, lambda shown, k=k: check_list_ops(shown)["place"] == k + 1)
+        assert live.get_by_role("radio", name=words[k][1:], exact=True).is_checked()
+
+
 HARNESS = """
 async ([source, states]) => {
   const { default: explorable } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
@@ -1299,6 +1465,8 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "measures": ("order", 20),
         "truncation": ("kept", 3),
         "bias": ("mode", 3),
+        "pathfinder": ("cursor", 100),
+        "list-ops": ("levels", 3),
     }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value

@@ -1,6 +1,6 @@
 // ListOps: an expression is grown and changed at a place, and read there by a stack and by readers who skip.
 import { addButtons, addChoice, addSlider, buildShell, put, redrawOn } from "./controls.mjs";
-import { drawn, grown, kindOf, OPERATORS, valuesOf, withDigit, withKind, withOneMore, withoutThis } from "./list-ops.math.mjs";
+import { drawn, grown, OPERATORS, valuesOf, withDigit, withOneMore, withOperator, withoutThis } from "./list-ops.math.mjs";
 import { describe, draw, layoutOf, placeAt } from "./list-ops.picture.mjs";
 
 const KEYS = ["expression", "place", "levels", "seed"];
@@ -28,17 +28,22 @@ const tableOf = (state, { words, nodes, list, place, step, answer, lazy }) => [
   ...lazy.map(({ levels, read, answer: said }) => [`reader of ${levels} level${levels > 1 ? "s" : ""}: symbols read, answer`, `${read}, ${said}`]),
 ];
 
-// What stands at the place, as if it were traits of the model: the choice and the slider then need no rules of their own.
+const change = (model, changes) => changes && put(model, changes);
+
+const nodeOf = (model) => {
+  const { nodes, at } = valuesOf(stateOf(model));
+  return nodes[at];
+};
+
+// What stands at the place, as if it were traits of the model, for the two choices.
 const atThePlace = (model) => ({
   get: (key) => {
-    const values = valuesOf(stateOf(model));
-    return key === "kind" ? kindOf(values) : values.nodes[values.at].value;
+    const { operator, value } = nodeOf(model);
+    return key === "operator" ? operator : operator === null ? value : null;
   },
-  set: (key, value) => change(model, key === "kind" ? withKind(stateOf(model), value) : withDigit(stateOf(model), value)),
+  set: (key, value) => change(model, (key === "operator" ? withOperator : withDigit)(stateOf(model), value)),
   save_changes: () => model.save_changes(),
 });
-
-const change = (model, changes) => changes && put(model, changes);
 
 const addPlaces = (shell, model) => {
   shell.listen(shell.stage, "click", (event) => {
@@ -65,28 +70,18 @@ const addGrowth = (shell, model) => {
 
 const addControls = (shell, model) => {
   const here = atThePlace(model);
-  const isDigit = () => kindOf(valuesOf(stateOf(model))) === "digit";
-  const canOpen = () => withKind(stateOf(model), "MAX") !== null;
   const words = () => valuesOf(stateOf(model)).words.length;
   const deepest = () => valuesOf(stateOf(model)).deepest;
   return [
     addChoice(shell, here, {
-      key: "kind",
-      text: "At the place stands",
-      options: [["digit", "digit"], ...OPERATORS.map((operator) => [operator, operator])],
-      shownBy: () => (isDigit() && !canOpen() ? "disabled" : "shown"),
+      key: "operator",
+      text: "At the marked place: a list",
+      options: OPERATORS.map((operator) => [operator, operator]),
+      shownBy: () => (withOperator(stateOf(model), "MAX") === null ? "disabled" : "shown"),
     }),
+    addChoice(shell, here, { key: "digit", text: "or a digit", options: Array.from({ length: 10 }, (_, digit) => [digit, digit]) }),
     addGrowth(shell, model),
-    addSlider(shell, model, { key: "place", text: "place: symbol read last", min: 1, max: words, step: 1, nudge: 1 }),
-    addSlider(shell, here, {
-      key: "digit",
-      text: "digit at the place",
-      min: 0,
-      max: 9,
-      step: 1,
-      nudge: 1,
-      shownBy: () => (isDigit() ? "shown" : "disabled"),
-    }),
+    addSlider(shell, model, { key: "place", text: "marked place: symbols read", min: 1, max: words, step: 1, nudge: 1 }),
     addSlider(shell, model, { key: "levels", text: "levels the lazy reader reads", min: 1, max: deepest, step: 1, nudge: 1 }),
   ];
 };

@@ -121,22 +121,20 @@ const digitsOf = (nodes) => nodes.filter(({ operator }) => operator === null).le
 
 const canOpen = (nodes, { operator, level }) => operator === null && level < MOST.levels && digitsOf(nodes) < MOST.digits;
 
-export const kindOf = ({ nodes, at }) => nodes[at].operator ?? "digit";
-
-// A list becomes another, or the digit that is its value; a digit becomes a list of itself and one that is drawn.
-export const withKind = (state, kind, { words, nodes, at } = valuesOf(state)) => {
-  const { start, end, operator, value } = nodes[at];
-  if (kind === (operator ?? "digit")) return null;
-  if (kind === "digit") return { expression: spliced(words, start, end - start + 1, value), place: start + 1 };
-  if (operator !== null) return { expression: spliced(words, start, 1, `[${kind}`) };
+// A list gets another operator; a digit becomes a list of itself and one that is drawn.
+export const withOperator = (state, wanted, { words, nodes, at } = valuesOf(state)) => {
+  const { start, operator, value } = nodes[at];
+  if (operator !== null) return { expression: spliced(words, start, 1, `[${wanted}`) };
   if (!canOpen(nodes, nodes[at])) return null;
   const dice = diceOf(state.seed);
-  const expression = spliced(words, start, 1, `[${kind}`, value, dice.below(10), "]");
-  return { expression, seed: dice.seed };
+  return { expression: spliced(words, start, 1, `[${wanted}`, value, dice.below(10), "]"), seed: dice.seed };
 };
 
-export const withDigit = (state, digit, { words, nodes, at } = valuesOf(state)) =>
-  nodes[at].operator === null ? { expression: spliced(words, nodes[at].start, 1, digit) } : null;
+// A digit in place of whatever stands there, be it a list with all that is in it.
+export const withDigit = (state, digit, { words, nodes, at } = valuesOf(state)) => {
+  const { start, end } = nodes[at];
+  return { expression: spliced(words, start, end - start + 1, digit), place: start + 1 };
+};
 
 // One more digit in the list of the place: right after the symbol, or last where that is the closing bracket.
 export const withOneMore = (state, { words, nodes, list, place } = valuesOf(state)) => {

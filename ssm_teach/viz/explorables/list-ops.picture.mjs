@@ -41,11 +41,11 @@ export const layoutOf = (width, { nodes, words, deepest }) => {
   const rise = narrow ? 50 : 54;
   const treeTop = 46;
   const { points, column } = pointsOf(nodes, width - 2, treeTop, rise);
-  const treeBottom = Math.max(...points.map(({ y }) => y)) + 20;
+  const treeBottom = Math.max(...points.map(({ y }) => y)) + 14;
   const cells = cellsOf(words, width - 2, treeBottom + 42);
   const rowBottom = cells.at(-1).y + LINE;
-  const height = 60 + deepest * STACK_LINE;
-  const stack = { left: 0, top: rowBottom + 32, width: narrow ? width : 0.5 * width, height };
+  const height = 36 + deepest * STACK_LINE;
+  const stack = { left: 0, top: rowBottom + 32, width: narrow ? width : 0.48 * width, height };
   const readers = narrow
     ? { left: 0, top: stack.top + height + 24, width, height }
     : { left: 0.55 * width, top: stack.top, width: 0.45 * width, height };
@@ -83,6 +83,7 @@ const listMarkup = ({ x, y }, values, n) => {
   const wrong = said !== null && said !== value;
   return (
     rectangle(x - 15.5, y - 17, 31, 34, kinds.filter(Boolean).join(" ")) +
+    (n === values.at ? rectangle(x - 15.5, y - 17, 31, 34, "x-place") : "") +
     label(x, y - 4, operator, `x-operator${muted}`, "middle") +
     (wrong
       ? label(x - 3, y + 12, `${value}≠`, "x-small", "middle") + label(x + 10, y + 12, said, "x-small x-bad", "middle")
@@ -103,7 +104,7 @@ const treeMarkup = (layout, values) => {
   );
   return (
     label(0, 14, "The tree", "x-title") +
-    label(68, 14, narrow ? "a list, and its value under it" : "each list with its value; point at a place to go there", "x-axis") +
+    label(74, 14, narrow ? "tap a symbol to mark it" : "each list with its value; click or tap a symbol to mark it", "x-axis") +
     label(width, 14, `answer ${values.answer}`, "x-title", "end") +
     branches(layout, values) +
     marks.join("")
@@ -130,9 +131,9 @@ const cellMarkup = (values, word, k, { x, y, width }) => {
   );
 };
 
-const rowMarkup = ({ cells, treeBottom, narrow }, values) =>
-  label(0, treeBottom + 30, narrow ? "What a model reads" : "What a model is given to read", "x-title") +
-  label(narrow ? 140 : 206, treeBottom + 30, `${values.words.length} symbols`, "x-axis") +
+const rowMarkup = ({ cells, treeBottom, width }, values) =>
+  label(0, treeBottom + 30, "What a model is given to read", "x-title") +
+  label(width, treeBottom + 30, `${values.words.length} symbols`, "x-axis", "end") +
   values.words.map((word, k) => cellMarkup(values, word, k, cells[k])).join("");
 
 const did = ({ words, place, step }) => {
@@ -150,21 +151,21 @@ const stackRow = ({ left, top, height }, { operator, values }, k, isTop) => {
   return rectangle(left, y, 40, 23, kind) + label(left + 20, y + 16.5, operator, "x-word", "middle") + cells.join("");
 };
 
-const stackMarkup = ({ stack, narrow }, values) => {
+const stackMarkup = ({ stack }, values) => {
   const { open, value } = values.step;
   const { left, top, width, height } = stack;
   const rows = open.length > 0 ? open : [{ operator: "=", values: [value] }];
   return (
     label(left, top, "Stack", "x-title") +
-    label(left + 48, top, `after symbol ${values.place} of ${values.words.length}`, "x-axis") +
+    label(left + width, top, `after symbol ${values.place} of ${values.words.length}`, "x-axis", "end") +
     label(left, top + 20, did(values), "x-axis") +
     rows.map((row, k) => stackRow(stack, row, k, k === rows.length - 1)).join("") +
-    line(left, top + height, left + (narrow ? width : 0.94 * width), top + height, "x-phase")
+    line(left, top + height, left + width, top + height, "x-phase")
   );
 };
 
 const readerRow = (values, { left, top, width }, { levels, read, answer }) => {
-  const y = top + 34 + (levels - 1) * STACK_LINE;
+  const y = top + 28 + (levels - 1) * STACK_LINE;
   const right = answer === values.answer;
   const [barLeft, barWidth] = [left + 62, 0.34 * width];
   const share = read / values.words.length;
@@ -182,10 +183,10 @@ const readersMarkup = ({ readers }, values) => {
   const { left, top, width } = readers;
   return (
     label(left, top, "Lazy reader", "x-title") +
-    label(left + 88, top, "leaves out deeper lists", "x-axis") +
-    label(left + 6, top + 24, "levels", "x-tick") +
-    label(left + 62, top + 24, "symbols read", "x-tick") +
-    label(left + width - 8, top + 24, "answer", "x-tick", "end") +
+    label(left + width, top, "leaves out deeper lists", "x-axis", "end") +
+    label(left + 6, top + 20, "levels", "x-tick") +
+    label(left + 62, top + 20, "symbols read", "x-tick") +
+    label(left + width - 8, top + 20, "answer", "x-tick", "end") +
     values.lazy.map((reader) => readerRow(values, readers, reader)).join("")
   );
 };
@@ -210,20 +211,25 @@ const stackTold = ({ step: { open, value } }) => {
   return ` On the stack: ${rows.join(", then ")}.`;
 };
 
-const lazyTold = ({ levels, deepest, lazy, words, answer }) => {
-  const { read, answer: said } = lazy[levels - 1];
+const isEmptied = (values) => ({ operator, children }, n) =>
+  operator !== null && values[n] !== null && children.every((child) => values[child] === null);
+
+const lazyTold = ({ nodes, levels, deepest, lazy, words, answer }) => {
+  const { read, values, answer: said } = lazy[levels - 1];
+  const emptied = nodes.some(isEmptied(values)) ? " A list with nothing left counts 5." : "";
   const verdict = said === answer ? "right" : `wrong: ${answer} is right`;
-  return ` A reader of ${levels} of ${deepest} levels reads ${read} of ${words.length} symbols and says ${said}, which is ${verdict}.`;
+  return ` A reader of ${levels} of ${deepest} levels reads ${read} of ${words.length} symbols and says ${said}, which is ${verdict}.${emptied}`;
 };
 
 export const describe = (values) => placeTold(values) + spanTold(values) + stackTold(values) + lazyTold(values);
 
 const KEY = [
-  [(x, y) => rectangle(x, y - 10, 22, 13, "x-span x-span-own"), "the list at the place"],
-  [(x, y) => rectangle(x, y - 10, 22, 13, "x-span"), "what stands within it"],
-  [(x, y) => rectangle(x + 4, y - 11, 14, 15, "x-place"), "symbol read last"],
+  [(x, y) => rectangle(x + 4, y - 11, 14, 15, "x-place"), "the marked place"],
+  [(x, y) => rectangle(x, y - 10, 22, 13, "x-span x-span-own"), "its list"],
+  [(x, y) => rectangle(x, y - 10, 22, 13, "x-span"), "nested in it"],
   [(x, y) => rectangle(x, y - 4, 22, 2.5, "x-read-bar"), "read by the lazy reader"],
   [(x, y) => rectangle(x + 2, y - 11, 18, 14, "x-list x-left-out"), "left out"],
+  [(x, y) => label(x + 8, y, "7≠", "x-small", "middle") + label(x + 21, y, "6", "x-small x-bad", "middle"), "right value, and the lazy reader’s"],
 ];
 
 export const draw = (state, width, values = valuesOf(state)) => {

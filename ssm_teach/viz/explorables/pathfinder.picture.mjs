@@ -9,7 +9,7 @@ export const layoutOf = ({ length }, width) => {
   const side = narrow ? Math.min(width, 300) : 288;
   const left = narrow ? 26 : side + 62;
   const top = narrow ? 30 + side + 42 : 26;
-  const frame = { left, width: width - left - 8, xDomain: [0, length] };
+  const frame = { left, width: width - left - 16, xDomain: [0, length] };
   const strip = panel({ ...frame, top, height: 84, yDomain: [0, 255] });
   return {
     narrow,
@@ -122,7 +122,7 @@ const walks = (layout, state, values) => {
   });
   const discs = values.discs.map((step) => line(frame.x(step + 0.5), frame.top, frame.x(step + 0.5), frame.top + frame.height, "x-disc-line"));
   const right = frame.left + frame.width;
-  const hidden = label((frame.left + right) / 2, frame.top + frame.height / 2, "when the lines are traced", "x-axis", "middle");
+  const hidden = label((frame.left + right) / 2, frame.top + frame.height / 2, "shown when the lines are traced", "x-axis", "middle");
   const told = `next paddle up to ${values.longest_hop} steps away`;
   return (
     clipped(frame, discs.join("") + (state.traced ? drawn.reverse().join("") : "")) +
