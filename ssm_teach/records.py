@@ -79,7 +79,7 @@ def plot_learning_curve(record: dict, *, ax: Axes | None = None) -> Axes:
 
 def provenance() -> dict:
     """Where numbers come from: the commit, and the versions of what computed them."""
-    packages = ("ssm-teach", "torch", "numpy", "scikit-learn", "accelerate", "safetensors")
+    packages = ("ssm-teach", "torch", "numpy", "scipy", "scikit-learn", "accelerate", "safetensors")
     return {
         "commit": _commit(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
@@ -170,10 +170,11 @@ def print_report() -> None:
 def _row(name: str, record: dict) -> list[str]:
     task, settings = record["task"], record["settings"]
     what = [str(task[key]) for key in ("dataset", "reading") if key in task]
+    noise = task.get("noise", 0)  # makes another task of it, to which the numbers of others do not belong
     shares = (record["test"]["accuracy"], record["baseline"]["accuracy"], record["chance"])
     return [
         name,
-        " ".join([task["name"], *what]),
+        " ".join([task["name"], *what, *([f"noise={noise}"] if noise else [])]),
         " ".join([settings["layer"], *(f"{key}={value}" for key, value in settings["layer_options"].items())]),
         f"{record['model']['parameters']:,}",
         str(settings["epochs"]),
@@ -184,6 +185,6 @@ def _row(name: str, record: dict) -> list[str]:
             f"{100 * other['accuracy']:.1f} {other['model']} ({other['source']})"
             for other in load_reported()
             if (other["task"], other["layer"]) == (task["name"], settings["layer"])
-            and other["options"].items() <= task.items()
+            and {"noise": 0, **other["options"]}.items() <= {"noise": 0, **task}.items()
         ),
     ]

@@ -77,7 +77,8 @@ def test_every_layer_trains_by_its_name(run, tmp_path, layer, direction):
     record = json.loads((tmp_path / "runs" / "one" / "record.json").read_text())
     assert record["model"]["layer"] == layer
     weights = checkpoints.latest(tmp_path / "runs" / "one" / "checkpoints").weights
-    assert ("blocks.0.layer.C_reverse" in weights) == (direction == "--bidirectional")
+    mirrored = {name for name in weights if name in ("blocks.0.layer.C_reverse", "blocks.0.layer.h_reverse")}
+    assert len(mirrored) == (direction == "--bidirectional")
 
 
 @pytest.mark.parametrize("layer", FORWARDS_ONLY)
@@ -116,6 +117,10 @@ def test_report_puts_reported_numbers_in_their_own_column_with_their_source(run,
     _, out, _ = run("report")
     assert "87.9 S4D-Lin (Gu 2022)" in out
     assert "not this" not in out
+    path.write_text(json.dumps({**record, "task": {**record["task"], "dataset": "cifar10", "noise": 3}}))
+    _, out, _ = run("report")
+    assert "noise=3" in out
+    assert "Gu 2022" not in out, "others had no noise"
 
 
 def test_reported_numbers_have_sources_and_are_fractions():

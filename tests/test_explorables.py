@@ -12,16 +12,20 @@ import subprocess
 import nbformat
 import numpy as np
 import pytest
+import scipy.linalg
 from scipy.signal import lfilter
 
 from ssm_teach import hippo, scan
 from ssm_teach.discretize import bilinear, discretize, gbt
 from ssm_teach.errors import UserError
+from ssm_teach.experiments import frequency_fits
 from ssm_teach.kernels import powers_kernel
 from ssm_teach.layers.s4d import initial_A
 from ssm_teach.lti import StateSpace
+from ssm_teach.records import load_record
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import (
+    Bias,
     Cost,
     Discretization,
     Duality,
@@ -35,8 +39,11 @@ from ssm_teach.viz.explorables import (
     Ring,
     Scan,
     Spectrum,
+    Truncation,
     WrapAround,
     base,
+    bias,
+    bias_fits,
     module_source,
     stills,
 )
@@ -1121,6 +1128,139 @@ def test_spectrum_shows_the_frequencies_of_python_and_the_least_condition_number
         assert values["condition"] == pytest.approx(least_condition(N), rel=1e-12)
 
 
+# Bias
+
+
+def bias_states():
+    """States of Bias: every recorded fit, with steps and modes from all over their ranges."""
+    rng = np.random.default_rng(12)
+    return [
+        {
+            "alpha": alpha,
+            "beta": beta,
+            "place": place,
+            "delta": float(10 ** rng.uniform(-2.5, 0)),
+            "mode": int(rng.integers(0, 16)),
+        }
+        for alpha, beta, place in itertools.product(bias.ALPHAS, bias.BETAS, ("loss", "layer"))
+    ]
+
+
+@pytest.mark.node
+@needs_node
+def test_bias_shows_the_gradient_kernel_the_fold_and_the_recorded_errors(tmp_path):
+    recorded = {
+        (fit["alpha"], fit["beta"], fit["place"]): fit["errors"]
+        for fit in load_record("frequency_fits")["result"]["fits"]
+        if fit["seed"] == 0
+    }
+    states = bias_states()
+    for state, values in zip(
+        states, node(tmp_path, "bias.math.mjs", "(state) => m.valuesOf(state)", states), strict=True
+    ):
+        a = -0.5 + 1j * state["alpha"] * np.pi * np.arange(16)
+        assert_close(values["starts"], a.imag, scale=abs(a).max())
+        picked = a[state["mode"]]
+        for omega, shown in zip((picked.imag, 6, 70), (values["peak"], *values["at_targets"]), strict=True):
+            slope = ((1 / (1j * omega - picked - 1e-5j)) - (1 / (1j * omega - picked + 1e-5j))) / 2e-5
+            assert shown == pytest.approx(frequency_fits.weight(omega, state["beta"]) * abs(slope), rel=1e-6)
+        phase = np.exp(1j * values["lands"] * state["delta"])
+        assert phase == pytest.approx(np.exp(1j * picked.imag * state["delta"]), abs=1e-8)
+        assert abs(values["lands"]) <= np.pi / state["delta"] * (1 + 1e-12)
+        assert values["beyond"] == (a.imag >= np.pi / state["delta"]).sum()
+        assert values["errors"] == pytest.approx(recorded[state["alpha"], state["beta"], state["place"]], abs=0.02)
+
+
+@pytest.mark.node
+@needs_node
+def test_bias_draws_the_response_of_the_recorded_modes(tmp_path):
+    states = bias_states()[::7]
+    for state, values in zip(
+        states,
+        node(tmp_path, "bias.math.mjs", "(state) => ({ ...m.valuesOf(state), fit: m.fitOf(state) })", states),
+        strict=True,
+    ):
+        grid, modes = np.array(values["grid"]), np.array(values["fit"]).reshape(16, 4)
+        a, c = modes[:, 0] + 1j * modes[:, 1], modes[:, 2] + 1j * modes[:, 3]
+        weight = frequency_fits.weight(grid, state["beta"])
+        model = frequency_fits.response(a, c, grid) * (weight / weight.mean() if state["place"] == "layer" else 1)
+        assert np.array(values["model"]) == pytest.approx(abs(model), abs=1e-9)
+        assert np.array(values["target"]) == pytest.approx(abs(frequency_fits.target(grid)), abs=1e-12)
+        assert values["errors"] == pytest.approx(frequency_fits.errors(model, grid), abs=1e-9)
+
+
+def test_bias_has_the_fits_of_the_record():
+    assert bias_fits.FILE.read_text(encoding="utf-8") == bias_fits.module_text(load_record("frequency_fits"))
+
+
+# Truncation
+
+
+def truncated_system(state):
+    """The 16 diagonal states of a Truncation, written independently of the JavaScript."""
+    given = np.ones(16) if state["readout"] == "ones" else np.array(noise(16))
+    if state["system"] == "real":
+        return StateSpace(np.diag(-np.arange(1.0, 17)), np.ones(16), given)
+    poles = initial_A(state["system"], 8)
+    readout = given[:8] + (0 if state["readout"] == "ones" else 1j * given[8:])
+    # One real block per pair: Re and −Im of the upper mode, driven by 2, 0.
+    A, C = np.zeros((16, 16)), np.zeros(16)
+    for n, (pole, c) in enumerate(zip(poles, readout, strict=True)):
+        A[2 * n : 2 * n + 2, 2 * n : 2 * n + 2] = [[pole.real, pole.imag], [-pole.imag, pole.real]]
+        C[2 * n : 2 * n + 2] = 2 * c.real, 2 * c.imag
+    return StateSpace(A, np.tile([1.0, 0.0], 8), C)
+
+
+def balanced_by_cholesky(system, kept):
+    """Hankel singular values and the truncated system from SciPy's Lyapunov equations, in real arithmetic."""
+    P = scipy.linalg.solve_continuous_lyapunov(system.A, -system.B @ system.B.T)
+    Q = scipy.linalg.solve_continuous_lyapunov(system.A.T, -system.C.T @ system.C)
+    roots = [vectors * np.sqrt(values.clip(0)) for values, vectors in map(np.linalg.eigh, (P, Q))]
+    U, sigma, Vh = np.linalg.svd(roots[1].T @ roots[0])
+    scale = 1 / np.sqrt(sigma[:kept])
+    left, right = scale[:, None] * (U[:, :kept].T @ roots[1].T), roots[0] @ Vh[:kept].T * scale
+    return sigma, StateSpace(left @ system.A @ right, left @ system.B, system.C @ right)
+
+
+def difference(system, other):
+    A = scipy.linalg.block_diag(system.A, other.A)
+    return StateSpace(A, np.vstack([system.B, other.B]), np.hstack([system.C, -other.C]))
+
+
+@pytest.mark.node
+@needs_node
+def test_truncation_shows_the_values_errors_and_kernels_of_balanced_truncation(tmp_path):
+    states = [
+        {"system": name, "readout": readout, "kept": kept}
+        for name, orders in [("real", (1, 2, 4)), ("lin", (1, 6, 13)), ("inv", (2, 9, 15)), ("legs", (5, 10, 15))]
+        for readout, kept in itertools.product(("ones", "drawn"), orders)
+    ]
+    shown = node(tmp_path, "truncation.math.mjs", "(state) => m.valuesOf(state)", states)
+    for state, values in zip(states, shown, strict=True):
+        system, kept = truncated_system(state), state["kept"]
+        sigma, reduced = balanced_by_cholesky(system, kept)
+        assert np.array(values["sigma"]) == pytest.approx(sigma, abs=1e-12)
+        assert values["tail"][kept] == pytest.approx(sigma[kept:].sum(), abs=1e-12)
+        assert sigma[kept] - 1e-12 <= values["error"][kept] <= 2 * values["tail"][kept] + 1e-12
+        times = np.linspace(0, 4, 321)
+        assert np.array(values["kernel"]) == pytest.approx(system.impulse_response(times), abs=1e-10)
+        if sigma[kept - 1] - sigma[kept] > 1e-5:  # else which of two equal states is kept is a matter of rounding
+            assert np.array(values["reduced"]) == pytest.approx(reduced.impulse_response(times), abs=1e-9)
+            exact = difference(system, reduced).h_infinity_norm()[0]
+            assert (1 - 5e-4) * exact <= values["error"][kept] <= (1 + 1e-8) * exact
+
+
+@pytest.mark.node
+@needs_node
+def test_truncated_relaxation_system_errs_by_twice_the_tail_exactly_at_every_order(tmp_path):
+    state = {"system": "real", "readout": "ones", "kept": 0}
+    (values,) = node(tmp_path, "truncation.math.mjs", "(state) => m.valuesOf(state)", [state])
+    error, tail = np.array(values["error"]), np.array(values["tail"])
+    assert values["order"] >= 10
+    assert error == pytest.approx(2 * tail, rel=1e-9, abs=1e-15)
+    assert 2 * sum(values["sigma"]) == pytest.approx((1 / np.arange(1, 17)).sum(), rel=1e-12)  # G(0)
+
+
 # The join
 
 
@@ -1381,6 +1521,14 @@ def test_live_explorable_can_be_set_from_python():
         (lambda: Poles(pole=1), "Poles: pole's real part must lie in -4 to 0.5; got 1.0"),
         (lambda: Spectrum(size=7), "Spectrum: size must be even and lie in 4 to 128; got 7"),
         (lambda: Spectrum(size=8, mode=4), "Spectrum: mode must lie in 0 to 3; got 4"),
+        (lambda: Bias(alpha=0.7), "Bias: fits are recorded for alpha in 0.1, 0.2, .*, 10; got 0.7"),
+        (lambda: Bias(beta=2), "Bias: fits are recorded for beta in -1, -0.5, 0, 0.5, 1; got 2"),
+        (lambda: Bias(delta=2), "Bias: delta must lie in 0.003 to 1; got 2"),
+        (lambda: Bias(mode=16), "Bias: mode must lie in 0 to 15; got 16"),
+        (lambda: Bias(place="los"), r"unknown place 'los'; .* \(did you mean loss\?\)"),
+        (lambda: Truncation(kept=17), "Truncation: kept must lie in 0 to 16; got 17"),
+        (lambda: Truncation(system="leg"), r"unknown system 'leg'; .* \(did you mean legs\?\)"),
+        (lambda: Truncation(readout="drawm"), r"unknown readout 'drawm'; .* \(did you mean drawn\?\)"),
         (lambda: Poles(real_poles=(-1, -5)), "the second real pole must lie in -4 to 0.5; got -5"),
         (lambda: Poles(zero=3), "zero must lie in -4 to 2; got 3"),
         (lambda: Poles(input="step"), "unknown input 'step'; choose one of kick, push, sine"),

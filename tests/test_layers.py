@@ -19,7 +19,8 @@ CASES = {
     "s4d": [
         {"init": init, "method": method, "dt_min": 0.02, "dt_max": 2.0}
         for init, method in itertools.product(("lin", "inv", "legs", "real"), ("zoh", "bilinear"))
-    ],
+    ]
+    + [{"frequency_scale": 3.0, "dt_min": 0.02, "dt_max": 2.0}],
     "lssl": [{"dt_min": 0.02, "dt_max": 0.5}],
     "s4": [{"dt_min": 0.02, "dt_max": 2.0}],
     "dss": [{"form": form, "length": 20, "dt_min": 0.02, "dt_max": 2.0} for form in ("exp", "softmax")],
@@ -27,6 +28,7 @@ CASES = {
     "lru": [{}, {"r_min": 0.0, "r_max": 1.0, "max_phase": 0.3}],
     "s6": [{"method": method, "dt_min": 0.02, "dt_max": 2.0} for method in ("simplified", "zoh")],
     "ssd": [{}, {"chunk": 16, "A_max": 1.0}],
+    "hope": [{"dt_min": 0.02, "dt_max": 2.0}],
     "linear_attention": [{}],
     "rglru": [{}],
     "gla": [{}],

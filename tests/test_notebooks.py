@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from pybtex.database import parse_string
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -227,6 +228,17 @@ def test_translating_plain_markdown_changes_nothing(book):
 
 def test_only_chapters_with_code_become_notebooks(book):
     assert list(generator.notebooks(book)) == ["01-one.ipynb", "02-two.ipynb"]
+
+
+def test_the_errata_become_a_notebook_without_a_number(book):
+    (book / "book" / "errata.md").write_text((book / "book" / "02-two.md").read_text(encoding="utf-8"))
+    assert "errata.ipynb" in generator.notebooks(book)
+    assert Book.read(book / "book").link("here", "errata", "02-two") == "[here](errata.ipynb)"
+
+
+def test_accents_of_names_are_letters():
+    works = parse_string(r"@misc{a, author = {K. Ulb{\ae}k}}", "bibtex").entries
+    assert Book(Path(), works=works).entry("a").startswith("Ulbæk ")
 
 
 def test_two_runs_give_the_same_bytes(book):

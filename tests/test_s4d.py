@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ssm_teach.errors import UserError
 from ssm_teach.layers import S4D
-from ssm_teach.layers.s4d import INITS, METHODS, initial_A
+from ssm_teach.layers.s4d import INITS, METHODS, frequency_weights, initial_A
 from ssm_teach.ops._backends import VARIABLE
 
 every_kind = pytest.mark.parametrize(("init", "method"), list(itertools.product(INITS, METHODS)))
@@ -245,6 +245,100 @@ def test_bidirectional_layer_refuses_to_step_and_to_stream():
             use()
 
 
+# Frequencies: where the modes start, and how much each counts.
+
+
+@pytest.mark.parametrize("init", ["lin", "inv", "legs"])
+@pytest.mark.parametrize("alpha", [0.1, 1.0, 3.0])
+def test_frequency_scale_multiplies_the_imaginary_parts_and_nothing_else(init, alpha):
+    layers = []
+    for scale in (1.0, alpha):
+        torch.manual_seed(0)  # and steps far below the Nyquist frequency
+        layers.append(S4D(2, 4, init=init, dt_min=1e-3, dt_max=1e-3, dtype=torch.float64, frequency_scale=scale))
+    plain, scaled = (layer.state_dict() for layer in layers)
+    for name, value in scaled.items():
+        torch.testing.assert_close(value, (alpha if name == "imag" else 1) * plain[name], rtol=1e-14, atol=0)
+
+
+def test_scaling_up_with_zoh_ends_before_the_nyquist_frequency_and_never_scales_down():
+    steps = [1e-3, 0.02, 0.5]  # the fastest mode is at 15π: free, cut, and aliased from the start
+    scales = []
+    for dt in steps:
+        layer = S4D(1, 16, dt_min=dt, dt_max=dt, frequency_scale=10.0, dtype=torch.float64)
+        scales.append((layer.imag[0, 1] / math.pi).item())
+        np.testing.assert_allclose(layer.imag[0].detach(), scales[-1] * np.pi * np.arange(16))
+        assert layer.aliased().any().item() == (dt == 0.5)
+    np.testing.assert_allclose(scales, [10, (1 - 1 / 32) / (0.02 * 15), 1])
+    free = S4D(1, 16, method="bilinear", dt_min=0.5, dt_max=0.5, frequency_scale=10.0)
+    assert (free.imag[0, 1] / math.pi).item() == pytest.approx(10)
+    assert not free.aliased().any()
+    assert not S4D(2, 3, init="real").aliased().any()
+
+
+def test_an_aliased_mode_is_at_the_samples_a_slower_one():
+    layer = S4D(1, 1, dt_min=0.1, dt_max=0.1, dtype=torch.float64)
+    with torch.no_grad():
+        layer.imag.fill_(35)
+    assert layer.aliased().item()
+    assert (layer.discretize()[0].angle() / 0.1).item() == pytest.approx(35 - 20 * math.pi)  # −27.83
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("beta", [-1.0, 0.5, 2.0])
+def test_frequency_weight_is_a_diagonal_matrix_between_two_fourier_matrices(bidirectional, beta):
+    L, options = 23, {"bidirectional": bidirectional}
+    plain, weighted = build("lin", "zoh", **options), build("lin", "zoh", frequency_weight=beta, **options)
+    with torch.no_grad():
+        plain.D.zero_()
+    impulse = torch.zeros(1, 2 * L - 1, 2, dtype=torch.float64)
+    impulse[0, L - 1] = 1
+    both_ways = plain(impulse)[0].T.detach().numpy()  # (d, 2L − 1): lags −L + 1 … L − 1
+    u = torch.randn(1, L, 2, dtype=torch.float64)
+    n = np.arange(2 * L)
+    fourier = np.exp(-2j * np.pi * np.outer(n, n) / (2 * L))
+    weights = np.diag((1 + np.minimum(n, 2 * L - n) / L) ** beta)
+    for channel, response in enumerate(both_ways):
+        circle = np.zeros(2 * L)
+        np.add.at(circle, np.arange(1 - L, 2 * L - 1), np.convolve(response, u[0, :, channel]))
+        filtered = fourier.conj() @ weights @ fourier @ circle / (2 * L)
+        expected = filtered.real[:L] + weighted.D[channel].item() * u[0, :, channel].numpy()
+        np.testing.assert_allclose(weighted(u)[0, :, channel].detach(), expected, rtol=0, atol=1e-10)
+        assert np.abs(filtered.imag).max() < 1e-10
+
+
+def test_frequency_weights_count_in_units_of_the_nyquist_frequency():
+    weights = frequency_weights(100, 1.5)
+    assert len(weights) == len(torch.fft.rfft(torch.zeros(200)))
+    assert weights[[0, 50, 100]].tolist() == pytest.approx([1, 1.5**1.5, 2**1.5])
+
+
+def test_a_weighted_layer_sees_the_future_and_so_has_neither_step_nor_state():
+    layer, u = S4D(2, 4, frequency_weight=1.0), torch.zeros(1, 9, 2)
+    changed = u.clone()
+    changed[:, -1] = 1
+    assert (layer(changed) - layer(u))[:, 0].abs().max() > 1e-5
+    assert not layer.causal
+    for use in (
+        lambda: layer.step(u[:, 0], layer.initial_state(1)),
+        lambda: layer(u, return_state=True),
+        lambda: layer(u, state=layer.initial_state(1)),
+    ):
+        with pytest.raises(UserError, match=r"S4D: frequency_weight = 1 weighs .* no (step|state); .*frequency_weight"):
+            use()
+
+
+def test_a_weighted_layer_is_differentiable_contiguous_and_unmoved_by_autocast():
+    layer = S4D(2, 4, frequency_weight=-0.5, bidirectional=True)
+    u = torch.randn(3, 17, 2, requires_grad=True)
+    y = layer(u)
+    assert y.is_contiguous()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(layer(u), y)
+    for gradient in torch.autograd.grad(y.square().sum(), [u, *layer.parameters()]):
+        assert gradient.isfinite().all()
+        assert gradient.abs().max() > 0
+
+
 # Mistakes.
 
 
@@ -260,6 +354,10 @@ def test_bidirectional_layer_refuses_to_step_and_to_stream():
         ({"dt_max": float("nan")}, "got dt_min=0.001, dt_max=nan"),
         ({"dt_max": float("inf")}, "dt_max=inf"),
         ({"dtype": torch.bfloat16}, "dtype must be float32 or float64; got torch.bfloat16"),
+        ({"frequency_scale": 0}, "S4D: frequency_scale must be a positive number, 1 for none; got 0"),
+        ({"frequency_scale": "3"}, "frequency_scale must be a positive number, 1 for none; got '3'"),
+        ({"frequency_weight": float("nan")}, "S4D: frequency_weight must be a finite number, 0 for none; got nan"),
+        ({"init": "real", "frequency_scale": 3}, "and init='real' has none; choose init='lin', 'inv' or 'legs'"),
     ],
 )
 def test_wrong_options_are_one_clear_sentence(options, words):

@@ -101,6 +101,30 @@ def test_limit_takes_the_first_training_examples_and_leaves_the_rest_whole():
     assert (small.limited, whole.limited, tasks.load("image", limit=1257).limited) == (True, False, False)
 
 
+def test_noise_follows_every_row_differs_between_examples_and_is_always_the_same():
+    plain, noisy, limited = (tasks.load("image", **more) for more in ({}, {"noise": 5}, {"noise": 5, "limit": 30}))
+    assert noisy.length == 8 * 13
+    drawn = []
+    for name in ("train", "validation", "test"):
+        rows_of_pixels = getattr(noisy, name).raw.reshape(-1, 8, 13)
+        assert torch.equal(rows_of_pixels[..., :8].flatten(1), getattr(plain, name).raw[..., 0])
+        drawn.append(rows_of_pixels[..., 8:].flatten(1))
+    drawn = torch.cat(drawn)
+    assert len(drawn.unique(dim=0)) == len(drawn)
+    counts = drawn.flatten().bincount(minlength=17) / drawn.numel()
+    assert (counts - 1 / 17).abs().max() < 0.005
+    assert torch.equal(limited.train.raw, noisy.train.raw[:30])
+    assert torch.equal(limited.test.raw, noisy.test.raw)
+
+
+def test_noise_of_a_coloured_picture_is_grey(photographs):
+    pixels = tasks.load("image", dataset="cifar10", reading="rgb", noise=3).test.raw.reshape(-1, 32, 35, 3)
+    np.testing.assert_array_equal(pixels[:, :, :32].reshape(-1, 1024, 3), photographs["test_images"].reshape(20, -1, 3))
+    noise = pixels[:, :, 32:]
+    assert (noise == noise[..., :1]).all()
+    assert noise.unique().numel() > 200
+
+
 def test_options_are_enough_to_load_the_same_task_again():
     task = tasks.load("image", reading="categorical", limit=50)
     assert rows(tasks.load(task.name, **task.options).train) == rows(task.train)
@@ -148,6 +172,8 @@ def test_masks_travel_with_their_examples():
         ),
         ({"name": "image", "reading": "color"}, "unknown reading 'color'; choose one of numerical, categorical, rgb"),
         ({"name": "image", "reading": "rgb"}, "digits has no colours"),
+        ({"name": "image", "noise": -1}, "noise must be a whole number of pixels, at least 0; got -1"),
+        ({"name": "image", "noise": 1.5}, "noise must be a whole number of pixels, at least 0; got 1.5"),
         ({"name": "image", "limit": 0}, "limit must be a whole number from 10 to 1257, .*; got 0"),
         ({"name": "image", "limit": 1258}, "got 1258"),
         ({"name": "image", "limit": "many"}, "got 'many'"),

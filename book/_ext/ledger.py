@@ -1,5 +1,7 @@
 """The ledger: every claim of the book on one page and in claims.json, and every displayed equation accounted for.
 
+The errata get tables of their own, of the claims that do not hold as they are printed.
+
 Claims are read from the badges in the pages' outputs, equations from the pages themselves. They are kept with the
 build's environment, so that pages which are not read again keep theirs.
 """
@@ -9,9 +11,10 @@ import json
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import ClassVar
 
 from docutils import nodes
-from docutils.parsers.rst import Directive
+from docutils.parsers.rst import Directive, directives
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
@@ -33,6 +36,25 @@ class LedgerDirective(Directive):
         env = self.state.document.settings.env
         env.ssm_ledger_pages = getattr(env, "ssm_ledger_pages", set()) | {env.docname}
         return [Ledger()]
+
+
+class Failing(nodes.General, nodes.Element):
+    """Stands in for the table of statements that do not hold as they are printed."""
+
+
+class FailingDirective(Directive):
+    """`{claims-that-fail}`, of this page (`:where: here`) or of all others (`elsewhere`).
+
+    Its content is for the notebook, which no build writes a table for.
+    """
+
+    has_content = True
+    option_spec: ClassVar = {"where": lambda value: directives.choice(value, ("here", "elsewhere"))}
+
+    def run(self):
+        env = self.state.document.settings.env
+        env.ssm_ledger_pages = getattr(env, "ssm_ledger_pages", set()) | {env.docname}
+        return [Failing(where=self.options["where"])]
 
 
 class _Badges(HTMLParser):
@@ -171,10 +193,12 @@ def summary(env) -> dict:
 
 
 def draw(app, doctree, docname):
-    """Put the ledger where its directive stands."""
-    for placeholder in list(doctree.findall(Ledger)):
+    """Put the ledger, and the tables of what fails, where their directives stand."""
+    for placeholder in [*doctree.findall(Ledger), *doctree.findall(Failing)]:
         if app.builder.format == "html":
-            placeholder.replace_self(nodes.raw("", ledger_html(app, docname), format="html"))
+            where = placeholder.get("where")
+            table = ledger_html(app, docname) if where is None else failing_html(app, docname, where)
+            placeholder.replace_self(nodes.raw("", table, format="html"))
         else:
             placeholder.parent.remove(placeholder)
 
@@ -209,12 +233,16 @@ def chapter_link(app, docname: str, claim: dict) -> str:
     return f"{app.builder.get_relative_uri(docname, claim['docname'])}#claim-{claim['id']}"
 
 
+def page_name(env, docname: str) -> str:
+    """A page's number, if it has one, and its title."""
+    title = env.titles[docname]
+    return f"{'.'.join(map(str, title.get('secnumber') or ()))} {title.astext()}".strip()
+
+
 def row_html(claim: dict, href: str, env) -> str:
     from ssm_teach.claims import typeset
 
-    title = env.titles[claim["docname"]]
-    number = ".".join(map(str, title.get("secnumber") or ()))
-    chapter = html.escape(f"{number} {title.astext()}".strip())
+    chapter = html.escape(page_name(env, claim["docname"]))
     evidence = "exactly 0" if claim["kind"] == "symbolic" else f"{claim['residual']:.1e}<br>≤ {claim['tolerance']:.1e}"
     notes = [f"{chapter} · <code>{claim['id']}</code>", f"Source: {typeset(claim['source'])}"]
     conditional = claim["verdict"].startswith("holds if")
@@ -230,6 +258,38 @@ def row_html(claim: dict, href: str, env) -> str:
     )
 
 
+def failing_html(app, docname: str, where: str) -> str:
+    """Every statement that is false, or holds under a condition, made on this page or on all the others."""
+    claims = [
+        claim
+        for claim in rows(app.env)
+        if claim["verdict"] != "holds" and (claim["docname"] == docname) == (where == "here")
+    ]
+    body = "".join(failing_row(claim, chapter_link(app, docname, claim), app.env, where) for claim in claims)
+    false = sum(claim["verdict"] == "false" for claim in claims)
+    count = f"{len(claims)} statements: {false} are false, {len(claims) - false} hold under a condition"
+    label = f"Statements that do not hold as they are printed, {'on this page' if where == 'here' else 'by chapter'}"
+    table = (
+        f'<div class="ssm-table" role="region" aria-label="{label}" tabindex="0">'
+        '<table class="table ssm-ledger ssm-failing"><thead><tr><th scope="col">Statement</th>'
+        f'<th scope="col">Verdict</th></tr></thead><tbody>{body}</tbody></table></div>'
+    )
+    if where == "here":
+        return f"<p>{count}.</p>{table}"
+    return f"<details><summary>{count}</summary>{table}</details>"
+
+
+def failing_row(claim: dict, href: str, env, where: str) -> str:
+    from ssm_teach.claims import typeset
+
+    chapter = f"<small>{html.escape(page_name(env, claim['docname']))}</small><br>" if where == "elsewhere" else ""
+    return (
+        f'<tr><th scope="row">{chapter}'
+        f'<a href="{html.escape(href)}">{typeset(claim["statement"])}</a></th>'
+        f"<td>{typeset(claim['verdict'])}</td></tr>"
+    )
+
+
 def write(app, exception):
     """Write claims.json beside the pages."""
     if exception is None and app.builder.format == "html":
@@ -239,7 +299,9 @@ def write(app, exception):
 
 def setup(app):
     app.add_node(Ledger)
+    app.add_node(Failing)
     app.add_directive("claim-ledger", LedgerDirective)
+    app.add_directive("claims-that-fail", FailingDirective)
     app.connect("doctree-read", collect)
     app.connect("env-purge-doc", purge)
     app.connect("env-merge-info", merge)

@@ -3,7 +3,7 @@
     python book/_ext/notebooks.py [--check]
 
 One way only, from the text to the notebooks, and the same bytes on every machine: no outputs, fixed metadata, and cell
-ids that are hashes of what is in the cells. Chapters are the numbered pages that have code.
+ids that are hashes of what is in the cells. The pages are the numbered ones and the errata, if they have code.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 import yaml
-from plain_markdown import Book, translate
+from plain_markdown import Book, has_notebook, translate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,7 +50,7 @@ def notebooks(root: Path) -> dict[str, str]:
     """Return the text of every notebook, by file name."""
     book = Book.read(root / "book")
     first = FIND_THE_PACKAGE.format(repository=_repository(root)).rstrip()
-    chapters = sorted((root / "book").glob("[0-9]*.md"))
+    chapters = sorted(path for path in (root / "book").glob("*.md") if has_notebook(path.stem))
     pages = {path.stem: jupytext.read(path, fmt="md:myst") for path in chapters}
     return {
         f"{stem}.ipynb": _notebook(page, stem, book, first)

@@ -14,6 +14,7 @@ import jupytext
 import yaml
 from chapter_map import PARTS
 from pybtex.database import Person, parse_file
+from pybtex.richtext import Text
 
 __all__ = ["Book", "translate"]
 
@@ -30,6 +31,15 @@ _TITLED_QUOTES = {"admonition", "margin", "sidebar", "topic", "epigraph", "card"
 _CODE = {"code-block", "code", "sourcecode"}
 _DROPPED = {"toctree", "tableofcontents", "contents", "bibliography", "index", "raw", "chapter-map", "footbibliography"}
 _DROPPED |= {"exercise-end", "solution-end", "glue", "glue:figure", "glue:math", "glue:any"}
+
+
+def has_notebook(stem: str) -> bool:
+    """Whether a page is one to run: the chapters, whose names start with a number, and the errata.
+
+    >>> has_notebook("04-discretization"), has_notebook("errata"), has_notebook("notation")
+    (True, True, False)
+    """
+    return stem == "errata" or re.match(r"\d", stem) is not None
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,7 @@ class Book:
         """Point at another page: at its notebook if it is a chapter, else at its source; plain text within a page."""
         if stem == here or stem not in self.titles:
             return text
-        return f"[{text}]({stem}.ipynb)" if re.match(r"\d", stem) else f"[{text}](../book/{stem}.md)"
+        return f"[{text}]({stem}.ipynb)" if has_notebook(stem) else f"[{text}](../book/{stem}.md)"
 
     def cite(self, keys: list[str], *, in_text: bool) -> str:
         works = [self.works[key] for key in keys if key in self.works]
@@ -94,7 +104,7 @@ class Book:
     def entry(self, key: str) -> str:
         """One line of the list of works cited."""
         work = self.works[key]
-        title = re.sub(r"[{}]", "", work.fields.get("title", key))
+        title = Text.from_latex(work.fields.get("title", key))
         where = work.fields.get("url") or (f"https://doi.org/{work.fields['doi']}" if "doi" in work.fields else "")
         if not where and "eprint" in work.fields:
             where = f"https://arxiv.org/abs/{work.fields['eprint']}"
@@ -103,7 +113,7 @@ class Book:
 
 
 def _names(persons: list[Person]) -> str:
-    last = [re.sub(r"[{}]", "", " ".join(person.prelast_names + person.last_names)) for person in persons]
+    last = [str(Text.from_latex(" ".join(person.prelast_names + person.last_names))) for person in persons]
     if len(last) > 2:
         return f"{last[0]} et al."
     return " and ".join(last) or "Anonymous"

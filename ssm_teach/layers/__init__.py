@@ -9,6 +9,7 @@ from ssm_teach.errors import choose
 from ssm_teach.layers.base import SequenceLayer
 from ssm_teach.layers.dss import DSS
 from ssm_teach.layers.gated import GLA, HGRN2, RGLRU
+from ssm_teach.layers.hope import HOPE
 from ssm_teach.layers.linear_attention import LinearAttention
 from ssm_teach.layers.lru import LRU
 from ssm_teach.layers.lssl import LSSL
@@ -22,6 +23,7 @@ __all__ = [
     "DSS",
     "GLA",
     "HGRN2",
+    "HOPE",
     "LAYERS",
     "LRU",
     "LSSL",
@@ -45,6 +47,7 @@ LAYERS: dict[str, type[SequenceLayer]] = {
     "lru": LRU,
     "s6": S6,
     "ssd": SSD,
+    "hope": HOPE,
     "linear_attention": LinearAttention,
     "rglru": RGLRU,
     "gla": GLA,

@@ -7,8 +7,12 @@ Counting states: N is the number of modes that are *stored*, so A is (d, N) and 
 mode stands for itself and its conjugate, y = 2 Re Σ C_n x_n, which makes a real system of 2N states. The S4 papers call
 that 2N "N": their N = 64 is N = 32 here. A real A is not doubled.
 
-Source: A. Gu, A. Gupta, K. Goel and C. Ré 2022, "On the Parameterization and Initialization of Diagonal State Space
-Models" (S4D).
+Two knobs say which frequencies such a layer finds, ``frequency_scale`` (α, where its modes start) and
+``frequency_weight`` (β, how much a frequency of its output counts).
+
+Sources: A. Gu, A. Gupta, K. Goel and C. Ré 2022, "On the Parameterization and Initialization of Diagonal State Space
+Models" (S4D); A. Yu, D. Lyu, S. H. Lim, M. W. Mahoney and N. B. Erichson 2025, "Tuning Frequency Bias of State Space
+Models" (α and β).
 """
 
 import math
@@ -18,7 +22,7 @@ import torch
 from torch.nn import functional as F
 
 from ssm_teach.discretize import discretize_diagonal
-from ssm_teach.errors import choose
+from ssm_teach.errors import choose, require
 from ssm_teach.hippo import nplr
 from ssm_teach.kernels import _exponentials
 from ssm_teach.layers.bank import SystemBank
@@ -26,7 +30,7 @@ from ssm_teach.layers.base import log_uniform_dt
 from ssm_teach.ops import diagonal_conv, fft_conv, vandermonde
 from ssm_teach.ops._diagonal_conv import loops
 
-__all__ = ["INITS", "METHODS", "S4D", "initial_A"]
+__all__ = ["INITS", "METHODS", "S4D", "frequency_weights", "initial_A"]
 
 INITS = ("lin", "inv", "legs", "real")
 METHODS = ("zoh", "bilinear")
@@ -54,6 +58,19 @@ def initial_A(init: str, N: int) -> np.ndarray:
     return -0.5 + 1j * (np.pi * n if init == "lin" else M / np.pi * (M / (2 * n + 1) - 1))
 
 
+def frequency_weights(L: int, beta: float) -> torch.Tensor:
+    """(1 + k/L)^β for the bins k = 0 … L of a real Fourier transform of 2L samples, (L + 1,), float64.
+
+    Bin k is ω = πk/L radians a sample, so this is (1 + ω/π)^β whatever L and Δ: from 1 to 2^β at the Nyquist frequency.
+    The paper's theory has (1 + |s|)^β at s = ω/Δ. That is the same law in another unit of time, but not the same
+    weight: at Δ = 0.01 it reaches 315^β. Here it is as in the code of the paper's Long Range Arena experiments.
+
+    >>> frequency_weights(4, 1.0)
+    tensor([1.0000, 1.2500, 1.5000, 1.7500, 2.0000], dtype=torch.float64)
+    """
+    return (1 + torch.arange(L + 1, dtype=torch.float64) / L) ** beta
+
+
 class S4D(SystemBank):
     """d independent diagonal state space models, (b, L, d) → (b, L, d).
 
@@ -63,6 +80,16 @@ class S4D(SystemBank):
         init: One of `INITS`, the spectrum of A at the start; see `initial_A`.
         method: How A and B become Ā and B̄, one of `METHODS`.
         dt_min, dt_max: Δ starts log-uniform between them, one for each channel.
+        frequency_scale: α > 0. Im A starts α times as large, so that gradients, which fade with the square of the
+            distance to the nearest mode, reach other frequencies. With ZOH a mode of Δ|Im a| ≥ π is *aliased*, at the
+            samples the same as a slower one. So α > 1 ends, channel by channel, where the fastest mode would come
+            within 1/2N of that limit; a channel that is beyond it at α = 1 stays as it is. `aliased` says which modes
+            are; nothing holds them back in training. The bilinear method aliases nothing, and no α is cut.
+        frequency_weight: β. The spectrum of K ∗ u is multiplied by `frequency_weights`: high frequencies count more
+            with β > 0, less with β < 0. A weight without phase is a filter that looks both ways equally far. The layer
+            then has no `step` and no streaming, and ``causal`` is False: to cut off the filter's future half would be
+            another weight. It acts on 2L samples, so the convolution does not wrap around; the filter itself, which
+            fades with the square of the distance, does.
         bidirectional: Add the mirror image of the layer, with the same A, B and Δ and its own C. Every y_k then depends
             on the whole sequence, and there is neither `step` nor streaming.
         dtype, device: Of the parameters; float32 or float64.
@@ -94,16 +121,22 @@ class S4D(SystemBank):
         method: str = "zoh",
         dt_min: float = 1e-3,
         dt_max: float = 1e-1,
+        frequency_scale: float = 1.0,
+        frequency_weight: float = 0.0,
         bidirectional: bool = False,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ):
         super().__init__(d, N)
         self.init, self.method = init, choose("S4D", "method", method, METHODS)
-        self.causal, self.is_complex = not bidirectional, init != "real"
+        _check_frequencies(init, frequency_scale, frequency_weight)
+        self.frequency_weight, self.bidirectional = frequency_weight, bidirectional
+        self.causal, self.is_complex = not (bidirectional or frequency_weight), init != "real"
 
         A = torch.from_numpy(initial_A(init, N)).expand(d, N)
         log_dt = log_uniform_dt(self._name, d, dt_min, dt_max)
+        if frequency_scale != 1:
+            A = _scaled(A, torch.exp(log_dt), frequency_scale, guarded=method == "zoh")
         parameters = {"log_dt": log_dt, "log_neg_real": torch.log(-A.real)}
         if A.is_complex():
             parameters["imag"] = A.imag
@@ -123,8 +156,12 @@ class S4D(SystemBank):
         """Ā and B̄, (d, N) each."""
         return discretize_diagonal(self.A, _joined(self.B), self._dt, self.method)
 
+    def aliased(self) -> torch.Tensor:
+        """Which modes ZOH takes for slower ones now, (d, N): those of Δ|Im a| ≥ π. None of a bilinear layer."""
+        return (self._dt * self.A.imag.abs() >= math.pi) & (self.method == "zoh") if self.is_complex else self.A > 0
+
     def kernel(self, L: int) -> torch.Tensor:
-        """The first L taps K_l = C Ā^l B̄ of every channel, (d, L), without D."""
+        """The first L taps K_l = C Ā^l B̄ of every channel, (d, L), without D, and without ``frequency_weight``."""
         return self._response(_joined(self.C) * self.discretize()[1], L)
 
     def path(self, L: int) -> str:
@@ -153,6 +190,14 @@ class S4D(SystemBank):
             Cx = (_joined(self.C) * state).sum(-1)
             y_k = (2 * Cx.real if self.is_complex else Cx) + self.D * u_k
         return y_k.to(dtype), state
+
+    def _check_causal(self, what):
+        require(
+            not self.frequency_weight,
+            f"S4D: frequency_weight = {self.frequency_weight:g} weighs the spectrum of the whole sequence, so there is "
+            f"no {what}; use layer(u), or frequency_weight=0",
+        )
+        super()._check_causal(what)
 
     @property
     def _dt(self):
@@ -192,8 +237,10 @@ class S4D(SystemBank):
 
     def _convolve(self, u):
         B_bar = self.discretize()[1]
+        if self.frequency_weight:
+            return self._weighted(u, B_bar)
         y = self._convolve_with(u, _joined(self.C) * B_bar, self.D)
-        if self.causal:
+        if not self.bidirectional:
             return y
         return y + self._convolve_with(u.flip(1), _joined(self.C_reverse) * B_bar, torch.zeros_like(self.D)).flip(1)
 
@@ -203,6 +250,16 @@ class S4D(SystemBank):
             return diagonal_conv(u, *self._as_modes(weights), D)
         K = self._response(weights, L)
         return fft_conv(u, K + F.pad(D[:, None], (0, L - 1)))  # Du is one more weight on the newest input
+
+    def _weighted(self, u, B_bar):
+        """K ∗ u in both directions with its spectrum weighted, and Du, on a circle of 2L samples."""
+        L = u.shape[1]
+        K_hat = torch.fft.rfft(self._response(_joined(self.C) * B_bar, L), 2 * L)
+        if self.bidirectional:  # a mirrored kernel has the conjugate spectrum
+            K_hat = K_hat + torch.fft.rfft(self._response(_joined(self.C_reverse) * B_bar, L), 2 * L).conj()
+        K_hat = K_hat * frequency_weights(L, self.frequency_weight).to(self.D)
+        y = torch.fft.irfft(torch.fft.rfft(u.mT, 2 * L) * K_hat, 2 * L)[..., :L]
+        return torch.addcmul(y.mT, self.D, u).contiguous()
 
     def _free_response(self, state, L: int):
         """What x_{−1} adds to y: C Ā^{k+1} x_{−1}, a kernel with C Ā x_{−1} for its weights. (b, d, N) → (b, L, d)."""
@@ -221,6 +278,28 @@ class S4D(SystemBank):
         inner = torch.einsum("bijd,dnj->bdni", newest_first.to(fine.dtype), fine)
         x = self.discretize()[1] * (inner * coarse).sum(-1)
         return x if state is None else x + self._powers(L, 2)[..., 1] * state
+
+
+def _scaled(A, dt, alpha, guarded):
+    """A with its imaginary parts α times as large, (d, N); ``guarded``, an α > 1 ends in time for Nyquist."""
+    scale = torch.full_like(dt, alpha)
+    if guarded and alpha > 1:
+        fastest = dt * A.imag.abs().amax(-1)
+        limit = (1 - 1 / (2 * A.shape[-1])) * math.pi / fastest  # at π itself a mode and its conjugate are one
+        scale = torch.minimum(scale, limit.clamp(min=1))
+    return torch.complex(A.real, scale[:, None] * A.imag)
+
+
+def _check_frequencies(init, scale, weight):
+    finite = isinstance(weight, int | float) and math.isfinite(weight)
+    require(finite, f"S4D: frequency_weight must be a finite number, 0 for none; got {weight!r}")
+    positive = isinstance(scale, int | float) and 0 < scale < math.inf
+    require(positive, f"S4D: frequency_scale must be a positive number, 1 for none; got {scale!r}")
+    require(
+        init != "real" or scale == 1,
+        f"S4D: frequency_scale = {scale:g} scales the frequencies of the modes, and init='real' has none; "
+        "choose init='lin', 'inv' or 'legs'",
+    )
 
 
 def _joined(pair: torch.Tensor) -> torch.Tensor:

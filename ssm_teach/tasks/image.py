@@ -3,6 +3,9 @@
 Three readings of a pixel: *numerical*, one normalised grey number; *categorical*, its grey level as a symbol, so the
 model must learn that 100 and 101 are alike; *rgb*, three normalised numbers (CIFAR-10 alone has colours).
 
+With ``noise``, every row is followed by that many pixels of uniform noise, over which the picture has to be remembered.
+(A. Yu, M. W. Mahoney and N. B. Erichson 2025 pad the rows of CIFAR-10 with noise, to tell long memories from short.)
+
 Sources: CIFAR-10 (A. Krizhevsky 2009) and Fashion-MNIST (H. Xiao et al. 2017) by `ssm_teach.data`; digits are those of
 scikit-learn (E. Alpaydin and C. Kaynak 1998). Grey CIFAR-10 is the image task of Long Range Arena (Y. Tay et al. 2021).
 """
@@ -52,13 +55,15 @@ DATASETS = {
 }
 
 
-def load(dataset: str = "digits", reading: str = "numerical", limit: int | None = None) -> Task:
+def load(dataset: str = "digits", reading: str = "numerical", limit: int | None = None, noise: int = 0) -> Task:
     """Load a data set of pictures as a sequence classification task.
 
     Args:
         dataset: One of `DATASETS`. All but digits must be in the cache: ``ssm-teach data get NAME``.
         reading: One of `READINGS`.
         limit: Train on this many examples only, for small budgets. Validation and test stay whole.
+        noise: Pixels of noise after each row, uniform over the grey levels. They are fixed: an example has the same
+            ones in every epoch, in every run, and for every ``limit``.
 
     The splits never change: digits, 1257 + 180 + 360 by a seeded shuffle (so one writer's digits are in all three);
     the others keep the official test set and give a tenth of the training set, by a seeded shuffle, to validation.
@@ -69,7 +74,13 @@ def load(dataset: str = "digits", reading: str = "numerical", limit: int | None 
         reading != "rgb" or bool(pictures.rgb_mean),
         f"tasks.load: {dataset} has no colours, so reading 'rgb' is not possible; choose numerical or categorical",
     )
+    whole = isinstance(noise, int) and not isinstance(noise, bool)
+    require(whole and noise >= 0, f"tasks.load: noise must be a whole number of pixels, at least 0; got {noise!r}")
     parts = _digits() if dataset == "digits" else _fetched(dataset)
+    if noise:
+        parts = [
+            (_with_noise(images, noise, pictures.top, seed), labels) for seed, (images, labels) in enumerate(parts)
+        ]
     train, validation, test = ((_pixels(images, reading), labels) for images, labels in parts)
     n = len(train[1])
     require(
@@ -83,7 +94,7 @@ def load(dataset: str = "digits", reading: str = "numerical", limit: int | None 
     ]
     return Task(
         "image",
-        {"dataset": dataset, "reading": reading, "limit": limit},
+        {"dataset": dataset, "reading": reading, "limit": limit, "noise": noise},
         *splits,
         length=train[0].shape[1],
         n_classes=10,
@@ -128,6 +139,13 @@ def _fetched(dataset: str) -> list[tuple[np.ndarray, np.ndarray]]:
 def _shuffle(n: int) -> np.ndarray:
     # RandomState's streams are frozen for ever, default_rng's are not: the split must not depend on NumPy's version.
     return np.random.RandomState(0).permutation(n)
+
+
+def _with_noise(images: np.ndarray, noise: int, top: int, seed: int) -> np.ndarray:
+    """(n, H, W, C) → (n, H, W + noise, C), a frozen stream like that of `_shuffle`; in all channels the same noise."""
+    n, height, _, channels = images.shape
+    drawn = np.random.RandomState(seed).randint(0, top + 1, size=(n, height, noise, 1), dtype=np.uint8)
+    return np.concatenate([images, np.repeat(drawn, channels, -1)], 2)
 
 
 def _pixels(images: np.ndarray, reading: str) -> np.ndarray:

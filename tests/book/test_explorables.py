@@ -12,6 +12,7 @@ from ssm_teach.discretize import discretize
 from ssm_teach.kernels import powers_kernel
 from ssm_teach.layers.s4d import initial_A
 from ssm_teach.lti import StateSpace
+from ssm_teach.records import load_record
 from ssm_teach.viz import explorables
 from ssm_teach.viz.explorables import module_source
 
@@ -32,6 +33,8 @@ PAGES = {
     "spectrum": "book/08-normal.html",
     "memory": "book/06-hippo.html",
     "measures": "book/07-measures.html",
+    "truncation": "book/11-hankel.html",
+    "bias": "book/12-frequency.html",
 }
 TOLERANCE = 1e-9
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
@@ -993,6 +996,61 @@ def test_memory_is_drawn_by_mouse_and_by_finger(figure, phone):
     assert (drawn[40:] == 0).all()
 
 
+def check_truncation(shown):
+    """Compare what the figure shows with Gramians from their definition, an integral in closed form, and return it."""
+    real = shown["system"] == "real"
+    half = np.ones(16) if shown["readout"] == "ones" else noise(16)
+    if real:
+        poles, readout = -np.arange(1.0, 17) + 0j, half + 0j
+    else:
+        upper = initial_A(shown["system"], 8)
+        drawn = half[:8] + (0 if shown["readout"] == "ones" else 1j * half[8:])
+        poles, readout = np.r_[upper, upper.conj()], np.r_[drawn, drawn.conj()]
+    P = -1 / np.add.outer(poles, poles.conj())
+    Q = -np.outer(readout.conj(), readout) / np.add.outer(poles.conj(), poles)
+    energies = np.sort(np.linalg.eigvals(P @ Q).real)[::-1]
+    assert np.square(shown["sigma"]) == pytest.approx(energies, abs=1e-11)
+    kept, tail = shown["kept"], np.sum(shown["sigma"][shown["kept"] : shown["order"]])
+    assert shown["tail"][kept] == pytest.approx(tail, abs=TOLERANCE)
+    assert np.append(shown["sigma"], 0)[kept] - 1e-9 <= shown["error"][kept] <= 2 * tail + 1e-9
+    times = np.linspace(0, 4, 321)
+    kernel = (np.exp(np.outer(times, poles)) @ readout).real
+    assert np.array(shown["kernel"]) == pytest.approx(kernel, abs=1e-9)
+    if kept >= shown["order"]:
+        assert np.array(shown["reduced"]) == pytest.approx(kernel, abs=1e-6)
+    return shown
+
+
+def test_truncation_moves_by_keyboard_and_agrees_with_python(figure):
+    live = figure("truncation")
+    said = set()
+    for system in ("Real", "Lin", "Inv", "LegS"):
+        live.get_by_role("radio", name=system, exact=True).check()
+        for readout in ("1 everywhere", "drawn"):
+            live.get_by_role("radio", name=readout).check()
+            for key in ("Home", "ArrowRight", "PageUp", "End", "ArrowLeft"):
+                slider(live, "states kept").press(key)
+                check_truncation(values(live))
+                said.add(sentence(live))
+    assert len(said) >= 24
+    live.get_by_label("states kept, exact value").fill("5")
+    live.get_by_label("states kept, exact value").press("Enter")
+    assert check_truncation(values(live))["kept"] == 5
+    live.get_by_role("button", name="Increase states kept").click()
+    assert check_truncation(values(live))["kept"] == 6
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_truncation_is_dragged_along_the_values(figure, phone):
+    live = figure("truncation", **(PHONE if phone else {}))
+    live.get_by_role("radio", name="LegS", exact=True).check()
+    grip = live.locator(".x-handle")
+    grip.scroll_into_view_if_needed()
+    before = check_truncation(values(live))["kept"]
+    drag(live, grip, (-80, 0), phone)
+    wait_for(live, lambda shown: check_truncation(shown)["kept"] < before - 2)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_still_picture_stands_in_without_javascript_and_on_paper(figure, name):
     live = figure(name, java_script_enabled=False)
@@ -1137,6 +1195,57 @@ def test_modes_are_picked_on_the_axis(figure, phone):
     assert check_modes(values(live))["mode"] > before
 
 
+def check_bias(shown):
+    """Compare what the figure shows with the formulas and the record, and return it."""
+    frequency = shown["alpha"] * np.pi * shown["mode"]
+    assert shown["frequency"] == pytest.approx(frequency)
+    assert shown["peak"] == pytest.approx(4 * (1 + frequency) ** shown["beta"])
+    turn = 2 * np.pi / shown["delta"]
+    assert abs(shown["lands"]) <= turn / 2 * (1 + 1e-9)
+    assert (frequency - shown["lands"]) / turn == pytest.approx(round((frequency - shown["lands"]) / turn), abs=1e-9)
+    (errors,) = (
+        fit["errors"]
+        for fit in load_record("frequency_fits")["result"]["fits"]
+        if all(fit[key] == shown[key] for key in ("alpha", "beta", "place")) and fit["seed"] == 0
+    )
+    assert shown["errors"] == pytest.approx(errors, abs=0.02)
+    return shown
+
+
+def test_bias_moves_by_keyboard_and_agrees_with_formulas_and_record(figure):
+    live = figure("bias")
+    assert "missed" in sentence(live)
+    for place in ("in the layer", "in the loss"):
+        live.get_by_role("radio", name=place).check()
+        for name, keys in (
+            ("scale α", ["End", "Home", "ArrowRight"]),
+            ("weight β", ["Home", "ArrowRight", "End"]),
+            ("picked mode n", ["Home", "ArrowRight", "End"]),
+            ("step Δ", ["End", "PageDown", "Home"]),
+        ):
+            for key in keys:
+                slider(live, name).press(key)
+                check_bias(values(live))
+    slider(live, "scale α").press("Home")
+    shown = check_bias(values(live))
+    assert (shown["alpha"], shown["beta"]) == (0.1, 1)
+    assert "missed" not in sentence(live)
+    field = live.get_by_role("spinbutton", name="scale α, exact value")
+    field.fill("0.8")  # is not recorded; the nearest that is, is shown
+    field.press("Enter")
+    assert check_bias(values(live))["alpha"] == 1
+
+
+@pytest.mark.parametrize("phone", [False, True])
+def test_bias_picks_a_mode_on_the_axis(figure, phone):
+    live = figure("bias", **(PHONE if phone else {}))
+    handle = live.locator(".x-handle")
+    handle.scroll_into_view_if_needed()
+    assert check_bias(values(live))["mode"] == 15
+    drag(live, handle, (-30, 0), phone)
+    wait_for(live, lambda shown: 0 < check_bias(shown)["mode"] < 15)
+
+
 HARNESS = """
 async ([source, states]) => {
   const { default: explorable } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
@@ -1188,6 +1297,8 @@ def test_live_host_keeps_two_views_apart_follows_the_model_and_is_cleaned_up(bro
         "spectrum": ("zoom", 20),
         "memory": ("coefficients", 20),
         "measures": ("order", 20),
+        "truncation": ("kept", 3),
+        "bias": ("mode", 3),
     }[explorable.name]
     page.evaluate("([key, value]) => models[0].set(key, value)", [key, value])
     assert values(first)[key] == value

@@ -50,6 +50,18 @@ def test_the_ledger_links_to_every_badge(html, record, ledger):
         assert f'id="claim-{name}"' in (html / "book" / page).read_text(encoding="utf-8")
 
 
+def test_the_errata_list_what_fails_here_and_elsewhere(html, record):
+    page = (html / "book" / "errata.html").read_text(encoding="utf-8")
+    tables = re.findall(r'<table class="table ssm-ledger ssm-failing">.*?</table>', page, re.DOTALL)
+    listed = [sorted(re.findall(r'href="[^"]*#claim-([a-z0-9-]+)"', table)) for table in tables]
+    failing = [claim for claim in record["claims"] if claim["verdict"] != "holds"]
+    assert listed == [
+        sorted(claim["id"] for claim in failing if claim["chapter"] == "errata"),
+        sorted(claim["id"] for claim in failing if claim["chapter"] != "errata"),
+    ]
+    assert all(listed)
+
+
 def test_the_ledger_counts_by_kind(record, ledger):
     text = markup.unescape(ledger)
     assert f"{len(record['claims'])} claims." in text

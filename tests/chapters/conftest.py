@@ -22,7 +22,7 @@ class _Reached(Exception):
 
 @pytest.fixture
 def run_chapter(monkeypatch):
-    """Return ``run(slug, replace=None, until=None)``, which executes the code of chapter ``NN-slug``.
+    """Return ``run(slug, replace=None, until=None)``, which executes the code of page ``NN-slug``, or ``slug``.
 
     replace: old text → new text. Each old text must occur exactly once in the chapter's code.
     until: id of a claim. Only it is weighed, and only the cells run that define something it needs.
@@ -58,7 +58,7 @@ def run_chapter(monkeypatch):
 
 
 def _cells(slug):
-    (path,) = BOOK.glob(f"[0-9][0-9]-{slug}.md")
+    (path,) = [*BOOK.glob(f"[0-9][0-9]-{slug}.md"), *BOOK.glob(f"{slug}.md")]
     return [
         cell.source
         for cell in jupytext.read(path, fmt="md:myst").cells

@@ -5,6 +5,7 @@ The mathematics of an explorable is in ``<name>.math.mjs``, its picture in ``<na
 """
 
 from .base import Explorable, module_source
+from .bias import Bias
 from .cost import Cost
 from .discretization import Discretization
 from .duality import Duality
@@ -18,9 +19,11 @@ from .poles import Poles
 from .ring import Ring
 from .scan import Scan
 from .spectrum import Spectrum
+from .truncation import Truncation
 from .wrap_around import WrapAround
 
 __all__ = [
+    "Bias",
     "Cost",
     "Discretization",
     "Duality",
@@ -35,6 +38,7 @@ __all__ = [
     "Ring",
     "Scan",
     "Spectrum",
+    "Truncation",
     "WrapAround",
     "every",
     "module_source",
@@ -58,4 +62,6 @@ def every() -> list[Explorable]:
         Nodes(),
         Spectrum(),
         Memory(),
+        Bias(),
+        Truncation(),
     ]
