@@ -50,7 +50,7 @@ SPOILED = {
         '("hankel", "s4d-lin", "s4d-legs", "s4d-inv", "hope"),\n    ("ring-0.9-0.999",)',
         '("hankel", "s4d-lin", "s4d-legs", "s4d-inv", "hope", "ring-0-1"),\n    ("ring-0.9-0.999",)',
     ),
-    "ranks-come-out-again": ('draws=settings["draws"], sizes=()', 'draws=settings["draws"], sizes=(), seed=1'),
+    "ranks-come-out-again": ("laws=laws, sizes=(32, 64))", "laws=laws, sizes=(32, 64), seed=1)"),
     "rank-growth": ('linear = ("hankel", "hope",', 'linear = ("hankel", "hope", "ring-0-1",'),
     "folded-decay": (
         "folded = sp.exp(-time) * sp.summation(sp.exp(-2 * j), (j, 0, sp.oo))",
