@@ -26,8 +26,9 @@ book: $(READY)  ## Build the book into _build/html, warnings as errors
 	$(BIN)/python book/_ext/prefill.py
 	$(BIN)/jupyter-book build -W -n --keep-going .
 
-test: $(READY)  ## Run every test (browser tests need `make book` first, and Chromium)
-	$(BIN)/python -m pytest
+test: export OMP_NUM_THREADS := 1
+test: $(READY)  ## Run every test, side by side on all cores (browser tests need `make book` first, and Chromium)
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
 
 lab: $(READY)  ## Open the chapters as notebooks in JupyterLab
 	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/notebooks
