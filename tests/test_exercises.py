@@ -419,6 +419,12 @@ def test_laws_see_a_plain_number_only():
     assert refused(negative, AgreeingFloat(1.0))
 
 
+def test_laws_see_plain_numbers_in_place_of_a_tuple_of_tensors():
+    below = define((-1.0, 1.0), wrong=(1.0, -1.0), laws={"the first is less": lambda pair: pair[0] < pair[1]})
+    assert judge(below, (torch.tensor(0.0), torch.tensor(2.0))) is None
+    assert "the first is less" in judge(below, (torch.tensor(2.0), torch.tensor(0.0)))
+
+
 def test_nothing_that_is_not_a_number_obeys_a_law():
     bounded = define(-1.0, wrong=1.0, laws={"x must not be positive": lambda x: not x > 0})
     assert judge(bounded, -5.0) is None
@@ -490,6 +496,14 @@ def test_only_numbers_typed_by_hand_are_close(rtol):
 def test_rows_of_numbers_are_told_how_to_become_an_array(rows):
     assert "Write np.array(…" in judge(define(np.eye(2), wrong=np.zeros((2, 2))), rows)
     assert "np.array" not in judge(define(0.25, wrong=0.5), rows)
+
+
+def test_what_has_the_right_value_in_a_wrong_form_is_told_the_form():
+    assert "Write float(…)" in judge(define(0.25, wrong=0.5), sp.Rational(1, 4))
+    assert "Write complex(…)" in judge(define(1j, wrong=0.5j), sp.I)
+    assert "float" not in judge(define(0.25, wrong=0.5), sp.Symbol("x"))
+    assert "round brackets" in judge(define((1.0, 2.0), wrong=(2.0, 1.0)), [1.0, 2.0])
+    assert "Write them exactly" in judge(define(sp.sqrt(99) * a, wrong=a), 99**0.5 * a)
 
 
 def test_only_right_is_true(one):

@@ -125,7 +125,8 @@ def _difference(
 
 def _difference_of_tuples(answer, reference, exercise, **options) -> str | None:
     if type(answer) is not tuple or len(answer) != len(reference):
-        return f"Expected {_describe(reference)}; yours is {_describe(answer)}."
+        brackets = " Use round brackets." if type(answer) is list and len(answer) == len(reference) else ""
+        return f"Expected {_describe(reference)}; yours is {_describe(answer)}.{brackets}"
     for position, (given, expected) in enumerate(zip(answer, reference, strict=True), start=1):
         complaint = _difference(given, expected, exercise, **options)
         if complaint:
@@ -182,7 +183,9 @@ def _first_difference(given, expected, off, reveal) -> str:
 
 
 def _way_to_an_array(answer, reference) -> str:
-    """Say how rows of numbers become an array: lists are not taken for arrays, but the reader need not know why."""
+    """Say how rows become an array, and a number of SymPy's a float: the reader need not know why they are refused."""
+    if isinstance(answer, sp.Expr) and answer.is_number is True and _plain(reference).ndim == 0:
+        return f" Write {'float' if answer.is_real else 'complex'}(…) around it."
     if not isinstance(reference, np.ndarray) or not isinstance(answer, list | tuple | sp.MatrixBase):
         return ""
     return f" Write np.array(…{', dtype=float' if isinstance(answer, sp.MatrixBase) else ''}) around it."
@@ -206,7 +209,9 @@ def _plain(value: object) -> np.ndarray | None:
 def _honest(value: object) -> object:
     """Strip a number of any class of the reader's own; other types have been compared by name already."""
     if isinstance(value, tuple):
-        return tuple(_honest(entry) for entry in value)
+        return tuple(
+            _honest(entry) if type(entry) is not torch.Tensor or entry.ndim else entry.item() for entry in value
+        )
     return _plain(value).item() if isinstance(value, int | float | complex) and not isinstance(value, bool) else value
 
 
@@ -273,6 +278,8 @@ def _value_for(symbol, rng):
 def _unproved(difference) -> str | None:
     if all(sp.simplify(entry) == 0 or entry.equals(0) is True for entry in difference):
         return None
+    if difference.has(sp.Float):
+        return "Yours has rounded numbers in it. Write them exactly, say with sp.sqrt(…) or sp.Rational(…)."
     return "Yours could not be shown equal to the solution; bring it to a simpler form."
 
 

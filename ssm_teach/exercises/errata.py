@@ -60,6 +60,8 @@ EXERCISES = [
             ),
             "The power is right, the transpose is missing.": lambda W, x, g: _double_sum(W, x, g, 1),
             "The transpose is there, the power is one too high.": lambda W, x, g: _double_sum(W.T, x, g, 0),
+            "This is the transpose of the gradient.": lambda W, x, g: _gradient(W, x, g).T,
+            "This looks back one step only: W also acted on every state before.": lambda W, x, g: g[1:].T @ x[:-1],
         },
         hints=[
             "Going backwards, let δ_k be the derivative of the whole loss by x_k: δ_k = g_k + Wᵀ δ_{k+1}.",

@@ -58,7 +58,8 @@ EXERCISES = [
         wrong={
             "The width enters with its square.": 15.0,
             "The weight is missing.": 25.0,
-            "This is how loud the mode is, divided by nothing; the frequency plays no part.": 3 / (0.2**2 + 10**2),
+            "This is the kernel at ω = 0. Where is it largest?": 3 / (0.2**2 + 10**2),
+            "This is |G|² at the top. Asked is the derivative of G by the frequency of the mode.": 225.0,
         },
         hints=["The kernel is |c| over a sum of two squares.", "One of them is zero at the top."],
     ),
@@ -85,6 +86,12 @@ EXERCISES = [
             "The signs are lost.": lambda nu, dt: np.abs(_fold(nu, dt)),
             "This is what the bilinear transform does.": lambda nu, dt: 2 / dt * np.arctan(nu * dt / 2),
             "This cuts off instead of folding.": lambda nu, dt: np.clip(nu, -np.pi / dt, np.pi / dt),
+            "This is the angle from sample to sample; over the time between them it is a frequency.": lambda nu, dt: (
+                dt * _fold(nu, dt)
+            ),
+            "One turn less is not always right: some modes need more taken away, some none, some one added.": (
+                lambda nu, dt: nu - 2 * np.pi / dt
+            ),
         },
         hints=[
             "Adding 2π/Δ to a frequency changes nothing at the samples.",
@@ -104,6 +111,16 @@ EXERCISES = [
             ),
             "The derivative of 1/(iω − a) has a square below.": lambda a, c, error, omega: _summed(
                 a, c, error.conj(), omega, 1j, power=1
+            ),
+            "The sign is reversed: the derivative of 1/(iω − a) by a is +1/(iω − a)².": lambda a, c, error, omega: (
+                -_dial_gradient(a, c, error, omega)
+            ),
+            "The trapezoid rule halves the two ends; here every term counts in full.": lambda a, c, error, omega: (
+                _dial_gradient(a, c, error, omega)
+                - _dial_gradient(a, c, error[[0, -1]], omega[[0, -1]])
+                / (omega[-1] - omega[0])
+                * (omega[1] - omega[0])
+                / 2
             ),
             "The spacing of the frequencies is missing.": lambda a, c, error, omega: (
                 _dial_gradient(a, c, error, omega) / (omega[1] - omega[0])

@@ -17,11 +17,15 @@ def _gramian(poles, b):
 
 
 def _values_and_budget(rng):
-    """Falling values, some of them equal, and a budget that some but not all orders meet."""
+    """Falling values, no two of them equal, and a budget: now and then one that no state or only all of them meet.
+
+    (Equal values count once in the sharpest form of the bound, so with them two answers would be right.)
+    """
     N = int(rng.integers(3, 12))
-    sigma = np.sort(10 ** rng.uniform(-3, 0, N))[::-1]
-    sigma[1] = sigma[0]
-    return sigma, float(sigma[-1] + (2 * sigma.sum() - sigma[-1]) * rng.uniform(0.05, 0.9))
+    sigma = np.cumsum(10 ** rng.uniform(-3, 0, N))[::-1]
+    whole, last = 2 * sigma.sum(), 2 * sigma[-1]
+    between = last + (whole - last) * rng.uniform(0.05, 0.9)
+    return sigma, float(rng.choice([0.5 * last, between, between, 1.1 * whole]))
 
 
 def _states_needed(sigma, budget, factor=2.0):
@@ -30,7 +34,7 @@ def _states_needed(sigma, budget, factor=2.0):
 
 
 def _change(alpha, beta):
-    """Of the largest gain of 1/(s + 1) when its pole moves by α towards the axis and its product by β."""
+    """Of the gain of 1/(s + 1) at zero when its pole moves by α towards the axis and its product grows by β."""
     return (1 + beta) / (1 - alpha) - 1
 
 
@@ -42,7 +46,9 @@ EXERCISES = [
         wrong={
             "This is the value that is left out. What does it cost?": 0.1,
             "This is twice the value that is kept.": 1.8,
-            "This drops the mode −4 and keeps the other. Balanced truncation makes a new mode.": 1.0,
+            "This is the value that is kept.": 0.9,
+            "The eigenvalues of PQ are the squares of the values.": 0.02,
+            "This drops one of the two modes and keeps the other. Balanced truncation makes a new mode.": 1.0,
         },
         hints=[
             "Write the system with c = b: b = (1, 2). Then P = Q, with the entries b_m b_n/(a_m + a_n).",
@@ -56,6 +62,8 @@ EXERCISES = [
         wrong={
             "This reads the output before the input: it is the value of the matrix K_{i+j+1}.": 2 * 0.9 / (1 - 0.9**2),
             "The sum of the kernel is its gain at zero frequency.": 2 / (1 - 0.9),
+            "The readout 2 is missing.": 1 / (1 - 0.9**2),
+            "This is PQ. The value is its root.": 4 / (1 - 0.9**2) ** 2,
             "This is the formula of a continuous mode with Re a = ln 0.9. Near, but it is not exact.": 1 / -np.log(0.9),
         },
         hints=[
@@ -70,6 +78,12 @@ EXERCISES = [
         wrong={
             "Without the conjugates the matrix is not Hermitian.": lambda poles, b: (
                 np.outer(b, b) / (1 - np.outer(poles, poles))
+            ),
+            "The poles need the conjugate too: entry (m, n) has λ_m times the conjugate of λ_n.": lambda poles, b: (
+                np.outer(b, b.conj()) / (1 - np.outer(poles, poles))
+            ),
+            "The weights need the conjugate too: entry (m, n) has b_m times the conjugate of b_n.": lambda poles, b: (
+                np.outer(b, b) / (1 - np.outer(poles, poles.conj()))
             ),
             "This is the continuous formula.": lambda poles, b: (
                 -np.outer(b, b.conj()) / np.add.outer(poles, poles.conj())
@@ -105,6 +119,7 @@ EXERCISES = [
             "This is ‖δh‖₂. The gain can be √n times as large.": 0.08,
             "This is the largest single change.": 0.01,
             "This is n² times the change.": 0.01 * 64**2,
+            "This is n ‖δh‖₂. Cauchy and Schwarz need the root of n only.": 64 * 0.08,
         },
         hints=[
             "‖δh‖₂ = √64 · 0.01.",
@@ -113,24 +128,22 @@ EXERCISES = [
     ),
     Exercise(
         "hankel.6",
-        solution=(0.9, 0.1),
+        solution=(0.6, 0.9),
         laws={
-            "the pole must stay in the left half plane: 0 ≤ alpha < 1": lambda answer: 0 <= answer[0] < 1,
-            "beta must not be negative": lambda answer: answer[1] >= 0,
-            "the change must exceed the formula, |beta| + 4 alpha": lambda answer: (
-                _change(*answer) > 1.001 * (answer[1] + 4 * answer[0])
+            "alpha must lie between 0 and 0.6": lambda answer: 0 <= answer[0] <= 0.6,
+            "beta must lie between 0 and 1": lambda answer: 0 <= answer[1] <= 1,
+            "the change of the gain must exceed the formula, beta + 4 alpha": lambda answer: (
+                _change(*answer) > (1 + 1e-9) * (answer[1] + 4 * answer[0])
             ),
         },
         wrong={
-            "Half of the distance is the last move that the hypothesis permits, and the formula still holds.": (
-                0.5,
-                0.5,
-            ),
-            "Here the system has become unstable; its gain is infinite and no bound is meant.": (1.0, 0.1),
+            "This is the counterexample of the page. Here the pole may move by 0.6 only.": (0.9, 0.0),
+            "With half of the distance both hypotheses are met, and the formula is just reached.": (0.5, 1.0),
+            "If the pole alone moves, the formula holds up to three quarters of the distance.": (0.6, 0.0),
         },
         hints=[
             "The gain of g/(s + r) at zero is g/r. It changes from 1 to (1 + beta)/(1 − alpha).",
-            "Let the pole move nearly all the way to the axis.",
+            "Move the pole as far as you may. From which beta on is (1 + beta)/0.4 − 1 more than beta + 2.4?",
         ],
     ),
 ]
