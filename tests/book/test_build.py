@@ -40,7 +40,7 @@ parts:
     numbered: 2
     chapters: [{file: book/04-discretization}]
   - caption: Back
-    chapters: [{file: book/ledger}]
+    chapters: [{file: book/errata}, {file: book/ledger}]
 """
 
 
@@ -62,6 +62,7 @@ class Book:
             shutil.copyfile(ROOT / name, folder / name)
         (folder / "_toc.yml").write_text(TOC)
         (folder / "book" / "index.md").write_text("# A book\n\n{doc}`09-s4` is planned.\n")
+        (folder / "book" / "errata.md").write_text("# Errata\n")
         (folder / "notebooks").mkdir()
         (folder / "notebooks" / "04-discretization.ipynb").write_text("{}")
         (folder / "results").mkdir()
