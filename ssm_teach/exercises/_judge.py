@@ -183,6 +183,8 @@ def _first_difference(given, expected, off, reveal) -> str:
 
 def _way_to_an_array(answer, reference) -> str:
     """Say how rows of numbers become an array: lists are not taken for arrays, but the reader need not know why."""
+    if isinstance(answer, sp.Expr) and answer.is_number and _plain(reference).ndim == 0:
+        return " Write float(…) around it."
     if not isinstance(reference, np.ndarray) or not isinstance(answer, list | tuple | sp.MatrixBase):
         return ""
     return f" Write np.array(…{', dtype=float' if isinstance(answer, sp.MatrixBase) else ''}) around it."
@@ -399,6 +401,14 @@ def _describe_inputs(function: Callable, inputs: tuple) -> str:
 
 def _describe_input(name: str, value: object) -> str:
     plain = _plain(value)
+    if plain is None and _is_short_text(value):
+        return f"{name} = {value!r}"
     if plain is None:
         return f"{name} {_describe(value)}"
     return f"{name} = {plain.item():.6g}" if plain.ndim == 0 else f"{name} of shape {plain.shape}"
+
+
+def _is_short_text(value: object) -> bool:
+    """Words that the reader can copy from the message to try the function again."""
+    words = value if isinstance(value, list) else [value]
+    return 0 < len(words) <= 30 and all(isinstance(word, str) for word in words) and len(repr(value)) <= 250
