@@ -152,7 +152,9 @@ def train(
     task: Annotated[str, typer.Argument(help="A task, see `ssm-teach list`.")] = DEFAULT.task,
     dataset: Annotated[str | None, typer.Option(help="Data set of the task; for image: digits if not given.")] = None,
     reading: Annotated[str | None, typer.Option(help="numerical, categorical or rgb.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Train on this many examples only.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Train on this many only (image, text, retrieval); else examples=N, below.")
+    ] = None,
     task_option: Annotated[list[str] | None, typer.Option(help="Any other option of the task, KEY=VALUE.")] = None,
     layer: Annotated[str, typer.Option(help="The sequence layer, see `ssm-teach list`.")] = DEFAULT.layer,
     layer_option: Annotated[

@@ -507,6 +507,8 @@ def test_what_was_never_fetched_is_asked_for(archives):
     assert not data.in_cache("cifar10")
     with pytest.raises(UserError, match="fetch it with: ssm-teach data get cifar10"):
         data.load("cifar10")
+    with pytest.raises(UserError, match="fetch it with: ssm-teach data get lra-listops --from YOUR_FILE"):
+        data.folder("lra-listops")
     with pytest.raises(UserError, match=r"unknown data set 'cifar-10'; .*did you mean cifar10\?"):
         data.get("cifar-10")
     with pytest.raises(UserError, match="timeseries is a folder of files"):

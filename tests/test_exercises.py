@@ -561,3 +561,46 @@ def test_the_examples_of_the_documentation_are_sound():
     for exercise in names["EXERCISES"]:
         assert judge(exercise, exercise.solution) is None
         assert all(judge(exercise, wrong) for wrong in exercise.wrong.values())
+
+
+def test_exact_sympy_number_is_told_how_to_become_a_number():
+    exercise = Exercise("t.1", solution=0.25, wrong={"": 1.0}, hints=["h"])
+    assert judge(exercise, sp.Rational(1, 4)).endswith("yours is a SymPy expression. Write float(…) around it.")
+    assert not judge(exercise, sp.Symbol("q")).endswith("around it.")
+
+
+def test_short_lists_of_words_are_shown_so_that_the_reader_can_try_them():
+    def asked(words):
+        exercise = Exercise("t.1", solution=len, inputs=lambda rng: (words,), wrong={"": 0}, hints=["h"])
+        return judge(exercise, lambda words: -1)
+
+    assert asked(["[MAX", "4", "]"]).startswith("For obj = ['[MAX', '4', ']']: Yours: -1, expected 3.")
+    assert asked(["4"] * 99).startswith("For obj a list of 99 results: ")
+
+
+ARENA_SLIPS = {
+    "the median is not rounded": lambda values: (
+        sum(sorted(values)[(len(values) - 1) // 2 : len(values) // 2 + 1]) / (2 - len(values) % 2)
+    ),
+    "the median is rounded up": lambda values: int(np.ceil(np.median(values))),
+    "the median is rounded to even": lambda values: round(float(np.median(values))),
+    "the mean": lambda values: int(np.mean(values)),
+}
+
+
+@pytest.mark.parametrize("slip", ARENA_SLIPS)
+def test_reader_of_listops_with_another_median_is_refused(slip):
+    def evaluate(words):
+        stack = [[]]
+        for word in words:
+            if word[0] == "[":
+                stack.append([word])
+            elif word != "]":
+                stack[-1].append(int(word))
+            else:
+                operator, *values = stack.pop()
+                apply = {"[MIN": min, "[MAX": max, "[MED": ARENA_SLIPS[slip], "[SM": lambda v: sum(v) % 10}
+                stack[-1].append(apply[operator](values))
+        return stack[0][0]
+
+    assert judge(EVERY["arena.5"], evaluate)

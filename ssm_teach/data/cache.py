@@ -114,8 +114,10 @@ def damage(dataset: Dataset) -> list[str]:
 
 def _manifest(dataset: Dataset) -> dict:
     folder, name = folder_of(dataset.name), dataset.name
+    yours = "" if any(source.pinned for source in dataset.sources) else " --from YOUR_FILE"
     require(
-        folder.exists(), f"data: {name} is not in the cache {folder.parent}; fetch it with: ssm-teach data get {name}"
+        folder.exists(),
+        f"data: {name} is not in the cache {folder.parent}; fetch it with: ssm-teach data get {name}{yours}",
     )
     try:
         manifest = read_json(folder / MANIFEST)

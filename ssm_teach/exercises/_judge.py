@@ -406,6 +406,14 @@ def _describe_inputs(function: Callable, inputs: tuple) -> str:
 
 def _describe_input(name: str, value: object) -> str:
     plain = _plain(value)
+    if plain is None and _is_short_text(value):
+        return f"{name} = {value!r}"
     if plain is None:
         return f"{name} {_describe(value)}"
     return f"{name} = {plain.item():.6g}" if plain.ndim == 0 else f"{name} of shape {plain.shape}"
+
+
+def _is_short_text(value: object) -> bool:
+    """Words that the reader can copy from the message to try the function again."""
+    words = value if isinstance(value, list) else [value]
+    return 0 < len(words) <= 30 and all(isinstance(word, str) for word in words) and len(repr(value)) <= 250

@@ -5,7 +5,7 @@ import { valuesOf } from "./pathfinder.math.mjs";
 const LEVELS = 16; // of brightness that are drawn
 
 export const layoutOf = ({ length }, width) => {
-  const narrow = width < 560;
+  const narrow = width < 680;
   const side = narrow ? Math.min(width, 300) : 288;
   const left = narrow ? 26 : side + 62;
   const top = narrow ? 30 + side + 42 : 26;
@@ -13,6 +13,7 @@ export const layoutOf = ({ length }, width) => {
   const strip = panel({ ...frame, top, height: 84, yDomain: [0, 255] });
   return {
     narrow,
+    short: frame.width < 360, // of the titles, which share their line with a count
     width,
     square: { left: narrow ? (width - side) / 2 : 0, top: 26, side },
     strip,
@@ -106,7 +107,7 @@ const sequence = (layout, values) => {
     rectangle(strip.left, strip.top, strip.width, strip.height, "x-frame") +
     line(now, strip.top - 5, now, strip.top + strip.height + 3, "x-cut") +
     xTicks(strip, stepTicks(values), String) +
-    label(narrow ? 0 : strip.left, strip.top - 11, narrow ? "In one row" : "The same pixels in one row", "x-title") +
+    label(narrow ? 0 : strip.left, strip.top - 11, layout.short ? "In one row" : "The same pixels in one row", "x-title") +
     label(right, strip.top - 11, told, "x-axis x-count", "end") +
     label(strip.left, y, "brightness at each step", "x-axis")
   );
@@ -130,7 +131,7 @@ const walks = (layout, state, values) => {
     rectangle(frame.left, frame.top, frame.width, frame.height, "x-frame") +
     yTicks(frame, [1, count], String) +
     xTicks(frame, stepTicks(values), String) +
-    label(layout.narrow ? 0 : frame.left, frame.top - 11, layout.narrow ? "Along a line" : "Paddle by paddle", "x-title") +
+    label(layout.narrow ? 0 : frame.left, frame.top - 11, layout.short ? "Along a line" : "Paddle by paddle", "x-title") +
     label(right, frame.top + frame.height + 30, "step of the sequence", "x-axis", "end")
   );
 };
