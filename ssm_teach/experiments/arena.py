@@ -18,7 +18,7 @@ TASKS = {
     "text": ("Text", "Text: a review's bytes, kind or not", "text", {}),
     "retrieval": (None, "Manual pages: two of them, does one cite the other", "retrieval", {"source": "man-pages"}),
     "image": ("Image", "Image: a grey photograph, one of ten classes", "image", {"dataset": "cifar10"}),
-    "pathfinder": ("Pathfinder", "Pathfinder: are two dots on one path", "pathfinder", {"size": 32}),
+    "pathfinder": ("Pathfinder", "Pathfinder: are two discs on one path", "pathfinder", {"size": 32}),
     "path-x": ("Path-X", "Path-X: the same, 128 × 128", "pathfinder", {"size": 128, "examples": 20_000}),
     "dna": (None, "DNA: a piece of a genome, one of four bacteria", "dna", {"length": 1024}),
     "timeseries": (None, "ACSF1: the power an appliance draws, one of ten kinds", "timeseries", {"dataset": "ACSF1"}),
